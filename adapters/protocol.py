@@ -1,0 +1,218 @@
+"""The contract between the loop and whatever measures: five methods and the values they exchange.
+
+Only the standard library is imported here, so that an adapter's author needs nothing else of ours
+to read it. All value types are frozen. Times are integer microseconds since the Unix epoch, UTC.
+
+The order in which the core calls an evaluator::
+
+    submit(batch) -> tickets     the job and its key are committed before this call
+    receive(tickets) -> deliveries
+                                 the bytes are stored before anybody reads them
+    parse(delivery) -> outcomes  pure: the same bytes always give the same outcomes
+    acknowledge(delivery)        only after the bytes are committed
+    cancel(tickets)              where the capabilities say so
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+
+class EvaluatorError(Exception):
+    """The evaluator could not do what was asked; the message is read by a person.
+
+    ``transient`` says whether asking again later may help (a lost connection, a busy instrument).
+    """
+
+    def __init__(self, message: str, *, transient: bool = False) -> None:
+        super().__init__(message)
+        self.transient = transient
+
+
+class OptionError(EvaluatorError):
+    """An option of an evaluator is unknown or wrong; ``option`` names it."""
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(message)
+        self.option = option
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A named quantity that an evaluator can give."""
+
+    name: str
+    unit: str = ""
+    """As pint reads it; the empty string is dimensionless."""
+    lower: float | None = None
+    """Smallest possible value in ``unit``; anything below is refused as impossible."""
+    upper: float | None = None
+    """Largest possible value in ``unit``."""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What an evaluator can do; the core and the conformance kit decide by these flags."""
+
+    name: str
+    version: str
+    sample_kinds: frozenset[str]
+    """Kinds of sample it accepts: ``molecule``, ``image``, ``automaton``, ``parameters`` ..."""
+    measures: tuple[Measure, ...]
+    batch_size: int = 1
+    """The most jobs that one ``submit`` takes."""
+    synchronous: bool = False
+    """Whether ``receive`` right after ``submit`` returns every result."""
+    idempotent: bool = False
+    """Whether a key submitted twice is measured once and answered alike."""
+    cancellable: bool = False
+    cost: float = 0.0
+    """Cost of one job, in the campaign's unit of cost."""
+    expected_duration: float = 0.0
+    """Seconds from submission to delivery, as far as is known beforehand."""
+
+    def measure(self, name: str) -> Measure | None:
+        """The measure of that name, or None."""
+        return next((m for m in self.measures if m.name == name), None)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One decoded object, as an evaluator sees it."""
+
+    kind: str
+    content: str | bytes
+    """Text of the object (SMILES for ``molecule``) or its bytes (PNG for ``image``)."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One request for one candidate and replicate."""
+
+    key: str
+    """Idempotency key: campaign uuid/candidate/evaluator/replicate."""
+    sample: Sample
+    measures: tuple[str, ...]
+    """Names of the measures wanted."""
+    replicate: int = 1
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Jobs that are physically one act: a plate, an instrument run, an HTTP request."""
+
+    key: str
+    jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What the evaluator answered to one submitted job, enough to ask for its result later."""
+
+    job: str
+    """The job's key."""
+    reference: str = ""
+    """The evaluator's own name for it (a run number, an URL); stored, never interpreted."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Bytes that came from an evaluator, before anybody read them."""
+
+    reference: str
+    """Names this delivery to the evaluator, so that it can be acknowledged."""
+    body: bytes
+    media_type: str = "application/json"
+    jobs: tuple[str, ...] = ()
+    """Keys of the submitted jobs that this delivery answers, as far as the transport knows."""
+
+
+class Censoring(StrEnum):
+    """Which side of a detection limit the true value lies on; the value is the limit."""
+
+    NONE = "none"
+    LEFT = "left"
+    """The true value is below the reported one (``<``)."""
+    RIGHT = "right"
+    """The true value is above the reported one (``>``)."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One named value as an evaluator reported it."""
+
+    name: str
+    value: float
+    unit: str = ""
+    std: float | None = None
+    """Standard deviation in ``unit``, where the evaluator knows it."""
+    censoring: Censoring = Censoring.NONE
+    measured_at: int | None = None
+    """Microseconds UTC by the instrument's own clock, where it says so."""
+    place: str = ""
+    """Where in the delivery it stands: a JSON pointer, a row, a cell."""
+
+
+class OutcomeStatus(StrEnum):
+    """How one job ended, as the evaluator tells it."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    """The job was tried and gave nothing; another attempt is the core's decision."""
+    REJECTED = "rejected"
+    """The evaluator will never measure this sample."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a delivery says about one job."""
+
+    job: str
+    status: OutcomeStatus
+    readings: tuple[Reading, ...] = ()
+    reason: str = ""
+    """Why it failed or was rejected, for a person."""
+    transient: bool = field(default=False)
+    """Whether another attempt may help."""
+
+
+@runtime_checkable
+class Evaluator(Protocol):
+    """Whatever measures. Build one with :func:`adapters.function.evaluator` or by hand."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do. Cheap: loads no model and opens no connection."""
+        ...
+
+    def submit(self, batch: Batch) -> Sequence[Ticket]:
+        """Take the jobs; one ticket each, in any order.
+
+        Raises:
+            EvaluatorError: nothing of the batch was taken.
+        """
+        ...
+
+    def receive(self, tickets: Sequence[Ticket]) -> Sequence[Delivery]:
+        """What has arrived for these tickets and was not acknowledged yet; never blocks for long."""
+        ...
+
+    def parse(self, delivery: Delivery) -> Sequence[Outcome]:
+        """Read a delivery. Pure.
+
+        Raises:
+            EvaluatorError: the bytes cannot be read at all; they are kept, with this reason.
+        """
+        ...
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        """The delivery is stored for good; the evaluator may forget it."""
+        ...
+
+    def cancel(self, tickets: Sequence[Ticket]) -> None:
+        """Stop what has not run yet, as far as that is possible."""
+        ...

@@ -1,0 +1,1 @@
+"""Where candidates live: spaces, their models, and the registry that finds both."""
