@@ -1,10 +1,11 @@
-"""The contract between the loop and whatever measures: five methods and the values they exchange.
+"""The contract between the loop and whatever measures: six methods and the values they exchange.
 
 Only the standard library is imported here, so that an adapter's author needs nothing else of ours
 to read it. All value types are frozen. Times are integer microseconds since the Unix epoch, UTC.
 
 The order in which the core calls an evaluator::
 
+    check(measures)              when a spec is read, before anything is stored
     submit(batch) -> tickets     the job and its key are committed before this call
     receive(tickets) -> deliveries
                                  the bytes are stored before anybody reads them
@@ -187,6 +188,15 @@ class Evaluator(Protocol):
     @property
     def capabilities(self) -> Capabilities:
         """What it can do. Cheap: loads no model and opens no connection."""
+        ...
+
+    def check(self, measures: Sequence[str]) -> None:
+        """Make sure that these measures can be asked of it as it was created; costs nothing.
+
+        Raises:
+            OptionError: an option that they need is missing or does not fit.
+            EvaluatorError: it does not give one of them, or something it needs is not there.
+        """
         ...
 
     def submit(self, batch: Batch) -> Sequence[Ticket]:
