@@ -8,48 +8,65 @@ and proposers that are plugged in is checked where they are wired (:mod:`orchest
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-LOG_PRIOR = "latent_log_prior"
-"""May stand in a term where a measure stands: the space's own log density, known exactly."""
+from orchestrator.spec_objective import (
+    LOG_PRIOR,
+    Clip,
+    Constraint,
+    Gaussian,
+    Identity,
+    Log,
+    NegLog,
+    ObjectiveSpec,
+    Sigmoid,
+    Step,
+    Term,
+    Transform,
+)
+from orchestrator.spec_parts import Number, Part, Seconds, Whole, misplaced
+
+__all__ = [
+    "LOG_PRIOR",
+    "Budget",
+    "Clip",
+    "Constraint",
+    "EvaluatorSpec",
+    "Failures",
+    "Gaussian",
+    "Identity",
+    "Log",
+    "NegLog",
+    "ObjectiveSpec",
+    "Parameter",
+    "ProposerSpec",
+    "Schedule",
+    "Sigmoid",
+    "SpaceSpec",
+    "Spec",
+    "Step",
+    "StopRule",
+    "SurrogateSpec",
+    "Term",
+    "Tick",
+    "Transform",
+]
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
-
-
-def _duration(value: object) -> object:
-    """Seconds of ``90``, ``"90s"``, ``"30min"``, ``"2h"``, ``"3d"`` or ``"1w"``."""
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|d|w)\s*", value)
-    if match is None:
-        raise ValueError("write a duration as a number and s, min, h, d or w, such as 30min")
-    return float(match[1]) * _SECONDS[match[2]]
-
-
-def _tagged(value: object) -> object:
-    """``neg_log`` is short for ``{kind: neg_log}``."""
-    return {"kind": value} if isinstance(value, str) else value
-
-
-Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0)]
-
-
-class Part(BaseModel):
-    """Base of every part of a spec: frozen, and unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Parameter(Part):
     """One continuous parameter of a ``box`` space."""
 
     name: str = Field(min_length=1)
-    lower: float
-    upper: float
+    """What the evaluators and the history call it."""
+    lower: Number
+    """Smallest value, in ``unit``."""
+    upper: Number
+    """Largest value, in ``unit``."""
     unit: str = ""
     """As pint reads it; empty is dimensionless."""
 
@@ -70,6 +87,15 @@ class SpaceSpec(Part):
     parameters: tuple[Parameter, ...] = ()
     """Coordinates of a ``box``."""
 
+    @field_validator("parameters")
+    @classmethod
+    def _distinct(cls, value: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
+        names = [parameter.name for parameter in value]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise misplaced(f"a parameter {name!r} stands above already", index, "name")
+        return value
+
     @model_validator(mode="after")
     def _box(self) -> SpaceSpec:
         if self.kind == "box" and not self.parameters:
@@ -85,11 +111,12 @@ class EvaluatorSpec(Part):
     use: str
     """Name of the evaluator, as ``assayloop evaluators list`` prints it."""
     measures: tuple[str, ...] = Field(min_length=1)
-    """Measures wanted; each belongs to one evaluator of the spec."""
-    options: dict[str, Any] = {}
+    """Measures wanted; each is asked for once in a spec."""
+    options: dict[str, Any] = Field(default_factory=dict)
     """Passed to the evaluator, which checks them."""
-    replicates: int = Field(default=1, ge=1, le=1000)
-    attempts: int = Field(default=3, ge=1, le=100)
+    replicates: Whole = Field(default=1, ge=1, le=1000)
+    """How often each candidate is measured; it counts as one evaluation."""
+    attempts: Whole = Field(default=3, ge=1, le=100)
     """How often a job is tried before it has failed."""
     backoff: Seconds = 10.0
     """Wait before the second attempt; doubled for each further one."""
@@ -97,118 +124,11 @@ class EvaluatorSpec(Part):
     """A job without a result after this long is timed out; by default it may take for ever."""
 
 
-class Identity(Part):
-    """The value as it is."""
-
-    kind: Literal["identity"]
-
-
-class Log(Part):
-    """log(value + epsilon)."""
-
-    kind: Literal["log"]
-    epsilon: float = Field(default=1e-8, ge=0)
-
-
-class NegLog(Part):
-    """-log(value + epsilon)."""
-
-    kind: Literal["neg_log"]
-    epsilon: float = Field(default=1e-8, ge=0)
-
-
-class Gaussian(Part):
-    """exp(-((value - mean) / std)^2 / 2)."""
-
-    kind: Literal["gaussian"]
-    mean: float
-    std: float = Field(gt=0)
-
-
-class Sigmoid(Part):
-    """1 / (1 + exp(-(value - center) / scale)); a negative scale falls."""
-
-    kind: Literal["sigmoid"]
-    center: float
-    scale: float = 1.0
-
-    @field_validator("scale")
-    @classmethod
-    def _nonzero(cls, value: float) -> float:
-        if value == 0:
-            raise ValueError("scale must not be 0")
-        return value
-
-
-class Clip(Part):
-    """(value - lower) / (upper - lower), cut at 0 and 1."""
-
-    kind: Literal["clip"]
-    lower: float
-    upper: float
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Clip:
-        if self.lower == self.upper:
-            raise ValueError("lower and upper must differ")
-        return self
-
-
-class Step(Part):
-    """1 where the value is at least the threshold, else 0."""
-
-    kind: Literal["step"]
-    threshold: float
-
-
-Transform = Annotated[
-    Annotated[
-        Identity | Log | NegLog | Gaussian | Sigmoid | Clip | Step, Field(discriminator="kind")
-    ],
-    BeforeValidator(_tagged),
-]
-
-
-class Term(Part):
-    """One summand or factor of an objective."""
-
-    measure: str
-    """A measure of the spec's evaluators, or ``latent_log_prior``."""
-    transform: Transform = Identity(kind="identity")
-    weight: float = 1.0
-
-
-class Constraint(Part):
-    """A measure that has to stay between two limits; either may be absent."""
-
-    measure: str
-    min: float | None = None
-    max: float | None = None
-
-    @model_validator(mode="after")
-    def _limits(self) -> Constraint:
-        if self.min is None and self.max is None:
-            raise ValueError("a constraint needs min, max or both")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min ({self.min}) must not be above max ({self.max})")
-        return self
-
-
-class ObjectiveSpec(Part):
-    """How measures become what is optimised."""
-
-    direction: Literal["maximize", "minimize"]
-    terms: tuple[Term, ...] = Field(min_length=1)
-    aggregate: Literal["weighted_sum", "arithmetic_mean", "geometric_mean", "product"] = (
-        "weighted_sum"
-    )
-    constraints: tuple[Constraint, ...] = ()
-
-
 class SurrogateSpec(Part):
     """The model of the measures."""
 
     kind: str = "gp"
+    """``gp`` or a surrogate that is plugged in."""
     at: Literal["proposed", "realised"] = "proposed"
     """Whether it is fitted at the points proposed or at those the decoded objects encode to."""
 
@@ -217,19 +137,22 @@ class ProposerSpec(Part):
     """The strategy that picks points."""
 
     kind: str = "gp"
-    initial: int = Field(default=10, ge=1, le=100_000)
+    """``random``, ``sobol``, ``gp`` or a proposer that is plugged in."""
+    initial: Whole = Field(default=10, ge=1, le=100_000)
     """Evaluations before the surrogate is asked; drawn from the prior."""
-    batch: int = Field(default=1, ge=1, le=1000)
+    batch: Whole = Field(default=1, ge=1, le=1000)
     """Candidates a round."""
 
 
 class Budget(Part):
     """What may be spent; the first limit reached ends the campaign."""
 
-    evaluations: int | None = Field(default=None, ge=1)
+    evaluations: Whole | None = Field(default=None, ge=1)
+    """Candidates sent to evaluators, whatever replicates and attempts they need."""
     wall_time: Seconds | None = None
     """Time that a driver works on it, added up over interruptions."""
-    cost: float | None = Field(default=None, gt=0)
+    cost: Number | None = Field(default=None, gt=0)
+    """In the unit in which the evaluators state theirs."""
 
     @model_validator(mode="after")
     def _some(self) -> Budget:
@@ -241,9 +164,9 @@ class Budget(Part):
 class StopRule(Part):
     """Ends the campaign early."""
 
-    target: float | None = None
+    target: Number | None = None
     """The best feasible objective is at least as good as this."""
-    stagnation: int | None = Field(default=None, ge=1)
+    stagnation: Whole | None = Field(default=None, ge=1)
     """That many evaluations without a better one."""
 
     @model_validator(mode="after")
@@ -256,24 +179,36 @@ class StopRule(Part):
 class Tick(Part):
     """One scheduled advance."""
 
-    rounds: int | None = Field(default=None, ge=1)
+    rounds: Whole | None = Field(default=None, ge=1)
+    """Rounds after which it ends; by default it goes on until it has to wait."""
 
 
 class Schedule(Part):
     """When the campaign is advanced, for ``assayloop deploy``."""
 
     cron: str | None = None
+    """Five fields: minute, hour, day of the month, month, day of the week."""
     interval: Seconds | None = None
+    """Time from one start to the next."""
     timezone: str = "UTC"
+    """IANA name of the zone in which ``cron`` is meant."""
     mode: Literal["continue", "new"] = "continue"
+    """Whether a tick continues the campaign or starts another."""
     overlap: Literal["skip", "queue"] = "skip"
+    """What becomes of a tick that is due while one is running."""
 
     @field_validator("cron")
     @classmethod
     def _cron(cls, value: str | None) -> str | None:
-        from croniter import croniter
+        from croniter import croniter  # type: ignore[import-untyped]
 
-        if value is not None and not croniter.is_valid(value):
+        if value is None:
+            return None
+        fields = value.split()
+        # Seconds, @daily, and R and H ("random", "hashed") are croniter's own; Prefect refuses
+        # the last two, and a spec that is good here must be good there.
+        own = any(field[0] in "@rRhH" for field in fields)
+        if len(fields) != 5 or own or not croniter.is_valid(value):
             raise ValueError("not a cron expression; write five fields, such as '0 2 * * *'")
         return value
 
@@ -282,7 +217,7 @@ class Schedule(Part):
     def _timezone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: "Europe" is a directory
             raise ValueError("not an IANA time zone, such as Europe/Berlin") from None
         return value
 
@@ -296,8 +231,9 @@ class Schedule(Part):
 class Failures(Part):
     """When failing jobs pause the campaign."""
 
-    share: float = Field(default=0.5, gt=0, le=1)
-    after: int = Field(default=10, ge=1)
+    share: Number = Field(default=0.5, gt=0, le=1)
+    """Share of the ended jobs that may fail."""
+    after: Whole = Field(default=10, ge=1)
     """Jobs ended before the share is looked at."""
 
 
@@ -307,20 +243,32 @@ class Spec(Part):
     name: str
     """Lower-case letters, digits, dot, dash and underscore."""
     description: str = ""
+    """What it is for; shown in the report."""
     space: SpaceSpec
+    """Where candidates live."""
     evaluators: tuple[EvaluatorSpec, ...] = Field(min_length=1)
+    """Who measures."""
     objective: ObjectiveSpec
+    """What is optimised."""
     surrogate: SurrogateSpec = SurrogateSpec()
+    """The model of the measures."""
     proposer: ProposerSpec = ProposerSpec()
+    """The strategy that picks points."""
     budget: Budget
+    """What may be spent."""
     stop: tuple[StopRule, ...] = ()
+    """Rules that end it early; the first that holds does."""
     failures: Failures = Failures()
-    in_flight: int = Field(default=0, ge=0)
+    """When failing jobs pause it."""
+    in_flight: Whole = Field(default=0, ge=0)
     """0 waits for the whole round; n opens the next while at most n jobs are open."""
     tick: Tick = Tick()
+    """One scheduled advance."""
     schedule: Schedule | None = None
-    seed: int = Field(default=0, ge=0, lt=2**32)
-    threads: int = Field(default=1, ge=1, le=256)
+    """When it is advanced, once deployed."""
+    seed: Whole = Field(default=0, ge=0, lt=2**32)
+    """The same seed gives the same campaign."""
+    threads: Whole = Field(default=1, ge=1, le=256)
     """Threads for the numerics: results are bit-equal for one number of them."""
 
     @field_validator("name")
@@ -330,19 +278,38 @@ class Spec(Part):
             raise ValueError("use lower-case letters, digits, '.', '-' and '_', at most 63")
         return value
 
+    @field_validator("evaluators")
+    @classmethod
+    def _asked_once(cls, value: tuple[EvaluatorSpec, ...]) -> tuple[EvaluatorSpec, ...]:
+        names: set[str] = set()
+        measures: set[str] = set()
+        for i, evaluator in enumerate(value):
+            if evaluator.use in names:  # jobs are named by it
+                raise misplaced(f"{evaluator.use!r} stands above already; join the two", i, "use")
+            names.add(evaluator.use)
+            for j, measure in enumerate(evaluator.measures):
+                if measure in measures:
+                    raise misplaced(f"{measure!r} is asked for above already", i, "measures", j)
+                measures.add(measure)
+        return value
+
     @model_validator(mode="after")
-    def _measures(self) -> Spec:
-        given = [measure for evaluator in self.evaluators for measure in evaluator.measures]
-        doubled = sorted({measure for measure in given if given.count(measure) > 1})
-        if doubled:
-            raise ValueError(f"measure {doubled[0]!r} is asked of more than one evaluator")
-        used = [term.measure for term in self.objective.terms if term.measure != LOG_PRIOR]
-        used += [constraint.measure for constraint in self.objective.constraints]
-        for measure in used:
-            if measure not in given:
-                raise ValueError(
+    def _given(self) -> Spec:
+        used = [
+            (("terms", i), term.measure)
+            for i, term in enumerate(self.objective.terms)
+            if term.measure != LOG_PRIOR
+        ]
+        used += [
+            (("constraints", i), constraint.measure)
+            for i, constraint in enumerate(self.objective.constraints)
+        ]
+        for path, measure in used:
+            if measure not in self.measures:
+                raise misplaced(
                     f"no evaluator of this spec gives {measure!r}; measures asked for: "
-                    + ", ".join(given)
+                    + ", ".join(self.measures),
+                    *("objective", *path, "measure"),
                 )
         return self
 

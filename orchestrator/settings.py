@@ -1,0 +1,90 @@
+"""The two settings a beginner meets: where things are kept, and in which database."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.errors import BadInput
+
+HOME = "ASSAYLOOP_HOME"
+DATABASE_URL = "ASSAYLOOP_DATABASE_URL"
+
+_SQLITE = "sqlite:///"
+_DRIVERS = ("postgresql", "postgres", "postgresql+psycopg")
+"""Schemes of PostgreSQL URLs in the wild; all are reached through psycopg."""
+_FORMS = "write sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where this process keeps things. Creates nothing."""
+
+    home: Path
+    """Absolute; holds the SQLite database, reports, logs and drawn objects."""
+    database_url: str = field(repr=False)
+    """As SQLAlchemy reads it. May hold a password: print :attr:`shown_url` instead."""
+
+    @classmethod
+    def read(
+        cls, environment: Mapping[str, str] = os.environ, directory: Path | None = None
+    ) -> Settings:
+        """The settings of the environment.
+
+        Args:
+            environment: Holds ``ASSAYLOOP_HOME`` and ``ASSAYLOOP_DATABASE_URL``, or neither.
+            directory: What relative paths are relative to; the working directory by default.
+
+        Raises:
+            BadInput: a setting cannot be used.
+        """
+        directory = directory or Path.cwd()
+        home = _home(environment.get(HOME) or ".assayloop", directory)
+        url = environment.get(DATABASE_URL) or f"{_SQLITE}{home / 'assayloop.db'}"
+        return cls(home, _database_url(url, directory))
+
+    @property
+    def shown_url(self) -> str:
+        """The database's URL without its passwords."""
+        return _hide(self.database_url)
+
+    @property
+    def logs(self) -> Path:
+        """Folder of log files."""
+        return self.home / "logs"
+
+
+def _home(text: str, directory: Path) -> Path:
+    try:
+        home = directory / Path(text).expanduser()
+    except RuntimeError:  # ~somebody, who does not exist
+        raise BadInput.of(HOME, f"there is no home directory for {text!r}") from None
+    home = Path(os.path.normpath(home))
+    if os.path.lexists(home) and not os.path.isdir(home):  # noqa: PTH112 - never raises
+        raise BadInput.of(HOME, f"{home} is not a directory", "name one; it is created")
+    return home
+
+
+def _database_url(url: str, directory: Path) -> str:
+    scheme, separator, rest = url.partition("://")
+    if separator and scheme in _DRIVERS:
+        return f"postgresql+psycopg://{rest}"
+    if scheme != "sqlite" or not separator:
+        raise BadInput.of(DATABASE_URL, f"{_hide(url)!r} is no database that works here", _FORMS)
+    file = url.removeprefix(_SQLITE)
+    if file == url or not file or file.startswith((":memory:", "file:")):
+        raise BadInput.of(
+            DATABASE_URL, f"{url!r} names no file", f"write {_SQLITE}FILE, which all workers share"
+        )
+    if "?" in file:  # begins the options in a URL
+        raise BadInput.of(DATABASE_URL, f"{url!r}: a question mark cannot be part of the path")
+    return f"{_SQLITE}{os.path.normpath(directory / file)}"
+
+
+def _hide(url: str) -> str:
+    """The URL with ``***`` for what may be a password: rather too much than too little."""
+    url = re.sub(r"://([^:/@]*):.*@", r"://\1:***@", url, flags=re.DOTALL)
+    return re.sub(r"(password=)[^&]*", r"\1***", url)
