@@ -1,0 +1,75 @@
+# Two commands set everything up: `make run` (two campaigns) and `make test` (the whole suite).
+# `make help` lists the rest.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --prefer-binary
+LOCK := constraints.txt
+JOBS ?= 2
+
+# Each test process gets one thread of the mathematics: two processes share two cores, and results
+# then depend on no machine's core count.
+export OMP_NUM_THREADS ?= 1
+
+.DELETE_ON_ERROR:
+.PHONY: help run test check lint faults bench bench-full lock wheel clean
+
+help:  ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+run: $(VENV)/.run  ## create the environment and the database, run the two default campaigns
+	$(BIN)/assayloop db upgrade
+	$(BIN)/assayloop run --new examples/drug-like.yaml examples/digit-four.yaml
+
+test: $(VENV)/.dev  ## the whole suite, on $(JOBS) processes
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal $(ARGS)
+
+check: lint  ## lint and the unit tests: under a minute
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --quiet -m "not slow" tests/unit
+
+lint: $(VENV)/.dev  ## style, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+faults: $(VENV)/.dev  ## kill a campaign at 200 numbered boundaries and compare how it ends
+	ASSAYLOOP_FAULTS=200 $(BIN)/python -m pytest --numprocesses $(JOBS) tests/faults $(ARGS)
+
+bench: $(VENV)/.dev  ## what the default campaigns reach, over five seeds
+	$(BIN)/python -m benchmarks.run
+
+bench-full: $(VENV)/.dev  ## the same over every seed and target
+	$(BIN)/python -m benchmarks.run --full
+
+lock:  ## resolve pyproject.toml anew into constraints.txt
+	$(PYTHON) -m venv --upgrade-deps $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet '.[dev]'
+	{ sed '/^[^#]/,$$d' $(LOCK); \
+	  $(VENV)-lock/bin/python -m pip freeze --exclude assayloop | sed 's/+[^ ]*$$//'; } > $(LOCK).new
+	mv $(LOCK).new $(LOCK)
+	rm -rf $(VENV)-lock
+
+wheel: $(VENV)/.dev  ## build the wheel into dist/
+	$(BIN)/python -m build --wheel
+
+clean:  ## remove the environment and what was built; campaigns (.assayloop) stay
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps: a step runs again only when what it was made from has changed.
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "assayloop needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	$(PYTHON) -m venv --upgrade-deps $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.python pyproject.toml $(LOCK)
+	$(PIP) --constraint $(LOCK) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.python pyproject.toml $(LOCK)
+	$(PIP) --constraint $(LOCK) --editable '.[dev]'
+	@touch $@ $(VENV)/.run

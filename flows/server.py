@@ -1,0 +1,206 @@
+"""The embedded Prefect server: a child process that lives exactly as long as its parent needs it.
+
+The parent starts this very file as a script and holds two pipes. On the first the child says its
+port; the second is the child's standard input, on which nothing is ever written: its end means that
+the parent is done, or was killed, SIGKILL included, and the child goes too. That needs no signal
+and no polling, and works on every system.
+
+Prefect has an ephemeral server of its own, but that one is orphaned when its parent is killed,
+takes its port by chance, and is asked every tenth of a second whether it is there. Here the socket
+listens before anything is imported, so that the first request waits in it until the server answers.
+"""
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+START_TIMEOUT = 120.0
+"""Seconds until a server that does not answer is given up (11 s are usual on two cores when the
+database must be made, 4 s afterwards)."""
+
+STOP_TIMEOUT = 5.0
+"""Seconds that a server gets to write what it still holds."""
+
+SERVER_SETTINGS = {
+    "PREFECT__SERVER_EPHEMERAL": "1",  # no user interface, no scheduler, no late-run marking
+    "PREFECT__SERVER_FINAL": "1",  # the only app of its process: the router may be optimised
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
+    "PREFECT_SERVER_EVENTS_STREAM_OUT_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_TRIGGERS_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+}
+"""What an embedded server does without: it serves one run, and nobody looks at its events."""
+
+
+@contextlib.contextmanager
+def prefect_api(home: Path, log: Path) -> Iterator[str]:
+    """Give the flows of this process a Prefect server, and send the engine's log lines to a file.
+
+    A server that the environment names in ``PREFECT_API_URL`` is used as it is. Otherwise one is
+    started for as long as the context is open; its database is kept in ``home / "prefect"``, and
+    Prefect profiles of the user are left alone.
+
+    Args:
+        home: Assayloop's data folder; made if missing.
+        log: File that the lines of Prefect, and of the server, are appended to; made if missing.
+
+    Yields:
+        The address of the API, such as ``http://127.0.0.1:41234/api``.
+
+    Raises:
+        RuntimeError: If the server ends, or does not answer within :data:`START_TIMEOUT`.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    given = os.environ.get("PREFECT_API_URL")
+    if given:
+        with _engine_log(log):
+            yield given
+        return
+    folder = (home / "prefect").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    with _server(folder, log) as url:
+        settings = {
+            "PREFECT_API_URL": url,
+            "PREFECT_HOME": str(folder),
+            "PREFECT_LOGGING_TO_API_ENABLED": "false",  # the file has them
+        }
+        with _environment(settings), _engine_log(log):
+            _await_health(url, log)
+            yield url
+
+
+@contextlib.contextmanager
+def _server(folder: Path, log: Path) -> Iterator[str]:
+    """Start the server process; yield its address, at which it need not answer yet."""
+    environment = {**os.environ, **SERVER_SETTINGS, "PREFECT_HOME": str(folder)}
+    with log.open("ab") as lines:
+        process = subprocess.Popen(
+            [sys.executable, "-P", __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=lines,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for the parent, which then stops the child in order
+        )
+    assert process.stdin and process.stdout
+    try:
+        port = process.stdout.readline().strip()
+        if not port:
+            raise RuntimeError(f"Prefect's embedded server did not start; its log is {log}")
+        yield f"http://127.0.0.1:{int(port)}/api"
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        process.stdout.close()
+
+
+def _await_health(url: str, log: Path) -> None:
+    """Return when the server answers; the connection waits in its socket until then."""
+    import httpx
+
+    try:
+        httpx.get(f"{url}/health", timeout=START_TIMEOUT, trust_env=False).raise_for_status()
+    except httpx.HTTPError as error:
+        raise RuntimeError(
+            f"Prefect's embedded server does not answer ({error!r}); its log is {log}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """Set Prefect's settings for every thread of this process and for its children."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    import prefect.context
+
+    try:
+        prefect.context.refresh_global_settings_context()
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        prefect.context.refresh_global_settings_context()
+
+
+@contextlib.contextmanager
+def _engine_log(log: Path) -> Iterator[None]:
+    """Point what Prefect prints on the terminal at the file, and back again at the end."""
+    import prefect.main  # noqa: F401  # sets up Prefect's logging
+
+    handler = logging.FileHandler(log, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    before: dict[logging.Logger, list[logging.Handler]] = {}
+    for logger in [logging.root, *logging.root.manager.loggerDict.values()]:
+        if isinstance(logger, logging.Logger):
+            kept = [h for h in logger.handlers if not _prints(h)]
+            if kept != logger.handlers:
+                before[logger], logger.handlers = logger.handlers, [*kept, handler]
+    try:
+        yield
+    finally:
+        for logger, handlers in before.items():
+            logger.handlers = handlers
+        handler.close()
+
+
+def _prints(handler: logging.Handler) -> bool:
+    """Whether it is one of Prefect's own that writes to the terminal (and not to its API)."""
+    ours = type(handler).__module__ == "prefect.logging.handlers"
+    return ours and isinstance(handler, logging.StreamHandler)
+
+
+# What follows runs in the child only.
+
+
+def _serve() -> None:
+    """Serve Prefect's API on a free loopback port until standard input ends."""
+    # Named as TCP, or asyncio would leave Nagle's delay on: 30 ms with every answer.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(128)
+    print(listener.getsockname()[1], flush=True)  # noqa: T201  # the parent reads it
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+    import uvicorn
+    from filelock import FileLock
+    from prefect.server.api.server import create_app
+    from prefect.settings import PREFECT_HOME
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            # Two first starts in one home must not create the same database at once.
+            with FileLock(PREFECT_HOME.value() / "start.lock"):
+                await super().startup(sockets=sockets)
+
+    config = uvicorn.Config(create_app(), log_level="warning", lifespan="on", timeout_graceful_shutdown=1)
+    Server(config).run(sockets=[listener])
+
+
+def _end_with_parent() -> None:
+    """End this process soon after the other end of standard input is closed, however that came."""
+    sys.stdin.buffer.read()
+    os.kill(os.getpid(), signal.SIGTERM)  # in order, once the server runs; at once before that
+    time.sleep(STOP_TIMEOUT / 2)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    _serve()
