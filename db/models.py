@@ -140,8 +140,6 @@ class Campaign(Base):
     state: Mapped[CampaignState] = mapped_column(Text)
     reason: Mapped[str]
     """Why it is in that state."""
-    stop_reason: Mapped[str]
-    """Why no more is proposed; empty while more is."""
     revision: Mapped[int]
     rounds: Mapped[int]
     evaluations: Mapped[int]

@@ -54,6 +54,11 @@ class JobState(StrEnum):
     REJECTED = "rejected"
     PARKED = "parked"
 
+    @property
+    def open(self) -> bool:
+        """Whether a result may still be expected."""
+        return self in OPEN
+
 
 S = JobState
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {

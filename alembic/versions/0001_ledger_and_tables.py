@@ -34,7 +34,6 @@ def upgrade() -> None:
         sa.Column("ordinal", sa.BigInteger(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("stop_reason", sa.Text(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.Column("rounds", sa.BigInteger(), nullable=False),
         sa.Column("evaluations", sa.BigInteger(), nullable=False),

@@ -78,6 +78,13 @@ class Space(Protocol):
         """Objects of ``n x d`` points, in order. Batched; never raises for an odd point."""
         ...
 
+    def read(self, objects: Sequence[str | bytes]) -> list[Decoded]:
+        """Given objects as they would have been decoded: canonical, with key and filters.
+
+        What is not an object of this space comes back invalid, with the reason.
+        """
+        ...
+
     def encode(self, objects: Sequence[str | bytes]) -> Points:
         """Points of n objects, ``n x d``.
 

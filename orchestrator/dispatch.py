@@ -1,0 +1,370 @@
+"""Evaluate, in detail: intent, ticket and outcome are separate commits, one each a ``submit``.
+
+The world outside is between them. A job and its idempotency key are committed before the evaluator
+is called; what a process that died in between left behind is asked again with the same key where
+the evaluator is idempotent, and otherwise parked for a person to settle, never sent twice in
+silence. Deliveries are stored byte for byte before they are read and acknowledged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from adapters import protocol
+from adapters.protocol import Delivery, Evaluator, EvaluatorError, Sample, Ticket
+from db import artifacts, repository
+from db.ledger import Draft
+from db.models import Attempt, Batch, Candidate, Job
+from db.session import now
+from db.states import JobState, move
+from orchestrator.spec import EvaluatorSpec
+from orchestrator.wiring import Parts
+
+MICROSECONDS = 1_000_000
+WAITING = (JobState.SUBMITTED, JobState.RUNNING, JobState.TIMED_OUT)
+"""States in which an evaluator may still deliver; a late result is kept too."""
+
+
+@dataclass(frozen=True)
+class Intent:
+    """A batch that is committed and about to be submitted."""
+
+    number: int
+    jobs: tuple[Job, ...]
+    batch: protocol.Batch
+
+
+# Intent ---------------------------------------------------------------------------------------
+
+
+def intend(parts: Parts, name: str, evaluator: Evaluator) -> Intent | None:
+    """Commit the intent to submit the next queued jobs of an evaluator; None if there are none."""
+    at = now()
+    with parts.database.read() as session:
+        if not _due(session, parts, name, at):
+            return None
+    with parts.write() as session:
+        jobs = _due(session, parts, name, at)[: evaluator.capabilities.batch_size]
+        if not jobs:
+            return None
+        number = repository.next_number(session, Batch, parts.campaign)
+        draft = Draft("submit", {"evaluator": name})
+        draft.new("batch", number=number, evaluator=name, key=f"{parts.campaign}/batch/{number}")
+        for position, job in enumerate(jobs):
+            _begin(parts, draft, job, number, position, at)
+        campaign = repository.campaign(session, parts.campaign)
+        draft.set(
+            "campaign",
+            id=parts.campaign,
+            evaluations=campaign.evaluations + _first_sent(session, jobs),
+            cost=campaign.cost + sum(job.cost for job in jobs),
+        )
+        parts.append(session, draft)
+    return _intent(parts, name, number)
+
+
+def _due(session: Session, parts: Parts, name: str, at: int) -> list[Job]:
+    queued = repository.jobs(session, parts.campaign, [JobState.QUEUED], evaluator=name)
+    return [job for job in queued if job.not_before is None or job.not_before <= at]
+
+
+def _begin(parts: Parts, draft: Draft, job: Job, batch: int, position: int, at: int) -> None:
+    timeout = part(parts, job.evaluator).timeout
+    draft.set(
+        "job",
+        number=job.number,
+        state=str(move(job.key, job.state, JobState.SUBMITTING)),
+        attempts=job.attempts + 1,
+        batch=batch,
+        position=str(position),
+        not_before=None,
+        deadline=None if timeout is None else at + int(timeout * MICROSECONDS),
+    )
+    draft.new(
+        "attempt",
+        job=job.number,
+        number=job.attempts + 1,
+        batch=batch,
+        state="submitting",
+        reason="",
+        reference="",
+        delivery=None,
+        started_at=at,
+        submitted_at=None,
+        delivered_at=None,
+        ended_at=None,
+    )
+
+
+def _first_sent(session: Session, jobs: Sequence[Job]) -> int:
+    """How many candidates are sent to an evaluator for the first time."""
+    count = 0
+    for candidate in {job.candidate for job in jobs}:
+        others = repository.jobs_of_candidate(session, jobs[0].campaign, candidate)
+        count += all(job.attempts == 0 for job in others)
+    return count
+
+
+def _intent(parts: Parts, name: str, number: int) -> Intent:
+    """The committed batch of that number, as the evaluator is to see it."""
+    with parts.database.read() as session:
+        batch = session.get_one(Batch, (parts.campaign, number))
+        rows = repository.jobs(session, parts.campaign, [JobState.SUBMITTING], evaluator=name)
+        jobs = tuple(job for job in rows if job.batch == number)
+        sent = tuple(
+            protocol.Job(
+                key=job.key,
+                sample=_sample(session, parts, job),
+                measures=part(parts, name).measures,
+                replicate=job.replicate,
+            )
+            for job in jobs
+        )
+    return Intent(number, jobs, protocol.Batch(batch.key, sent))
+
+
+def part(parts: Parts, name: str) -> EvaluatorSpec:
+    """What the spec says of an evaluator."""
+    return next(one for one in parts.spec.evaluators if one.use == name)
+
+
+def _sample(session: Session, parts: Parts, job: Job) -> Sample:
+    candidate = session.get_one(Candidate, (parts.campaign, job.candidate))
+    content: str | bytes | None = candidate.object
+    if candidate.artifact is not None:
+        content = artifacts.get(session, parts.campaign, candidate.artifact)
+    assert content is not None, f"candidate {job.candidate} has a job and no object"
+    return Sample(parts.space.sample_kind, content)
+
+
+# Ticket and outcome ---------------------------------------------------------------------------
+
+
+def submit(parts: Parts, intent: Intent, evaluator: Evaluator) -> int:
+    """Call the evaluator with a committed intent, and commit what it answered.
+
+    A synchronous evaluator delivers at once, and its tickets and deliveries are one commit.
+    """
+    capabilities = evaluator.capabilities
+    try:
+        tickets = evaluator.submit(intent.batch)
+    except Exception as error:
+        # An EvaluatorError says that nothing was taken; of any other, only an idempotent
+        # evaluator lets us believe that asking again does no harm.
+        if not (capabilities.idempotent or isinstance(error, EvaluatorError)):
+            _park(parts, intent.jobs, f"the evaluator broke while it was being asked: {error!r}")
+        else:
+            _refuse(parts, intent.jobs, error)
+        return len(intent.jobs)
+    arrived: Sequence[Delivery] = ()
+    if capabilities.synchronous:
+        arrived = evaluator.receive(tickets)
+    _ticket(parts, intent, tickets, arrived)
+    for delivery in arrived:
+        evaluator.acknowledge(delivery)
+    return len(intent.jobs)
+
+
+def _ticket(
+    parts: Parts, intent: Intent, tickets: Sequence[Ticket], arrived: Sequence[Delivery]
+) -> None:
+    references = {ticket.job: ticket.reference for ticket in tickets}
+    at = now()
+    with parts.write() as session:
+        draft = Draft("deliver" if arrived else "ticket", {"batch": intent.number})
+        stored = _attach(draft, arrived)
+        for job in intent.jobs:
+            sha256 = stored.get(job.key)
+            draft.set(
+                "attempt",
+                job=job.number,
+                number=job.attempts,
+                state="submitted" if sha256 is None else "delivered",
+                reference=references.get(job.key, ""),
+                submitted_at=at,
+                delivery=sha256,
+                delivered_at=None if sha256 is None else at,
+            )
+            state = move(job.key, job.state, JobState.SUBMITTED)
+            draft.set("job", number=job.number, state=str(state))
+        parts.append(session, draft)
+
+
+def _attach(draft: Draft, deliveries: Sequence[Delivery]) -> dict[str, str]:
+    """Store deliveries with the entry; the artifact of each job's delivery, by key."""
+    stored: dict[str, str] = {}
+    for delivery in deliveries:
+        sha256 = draft.attach(delivery.body, delivery.media_type)
+        stored |= dict.fromkeys(delivery.jobs, sha256)
+    return stored
+
+
+def _refuse(parts: Parts, jobs: Sequence[Job], error: Exception) -> None:
+    """The evaluator took nothing: the attempt failed; the jobs wait for the next or have failed."""
+    reason = str(error) or type(error).__name__
+    transient = isinstance(error, EvaluatorError) and error.transient
+    with parts.write() as session:
+        draft = Draft("refuse", {"reason": reason})
+        for job in jobs:
+            end_attempt(draft, job, "failed", reason)
+            retry_or_fail(parts, draft, job, reason, transient=transient)
+        close_rounds(session, draft, parts, jobs)
+        parts.append(session, draft)
+
+
+def end_attempt(draft: Draft, job: Job, state: str, reason: str) -> None:
+    """Draft the end of a job's newest attempt."""
+    draft.set(
+        "attempt",
+        job=job.number,
+        number=job.attempts,
+        state=state,
+        reason=reason,
+        ended_at=now(),
+    )
+
+
+def retry_or_fail(
+    parts: Parts, draft: Draft, job: Job, reason: str, *, transient: bool
+) -> JobState:
+    """Draft the job's return to the queue, with back-off, or its failure."""
+    limits = part(parts, job.evaluator)
+    if transient and job.attempts < limits.attempts:
+        wait = limits.backoff * 2 ** (job.attempts - 1)
+        state = move(job.key, job.state, JobState.QUEUED)
+        later = now() + int(wait * MICROSECONDS)
+        draft.set("job", number=job.number, state=str(state), reason=reason, not_before=later)
+        return state
+    state = move(job.key, job.state, JobState.FAILED)
+    draft.set("job", number=job.number, state=str(state), reason=reason)
+    return state
+
+
+def close_rounds(session: Session, draft: Draft, parts: Parts, jobs: Sequence[Job]) -> None:
+    """Draft the closing of rounds whose last open jobs end with this entry."""
+    ending = {
+        row["number"]: JobState(row["state"])
+        for row in draft.rows["set"].get("job", [])
+        if "state" in row
+    }
+    rounds = {session.get_one(Candidate, (parts.campaign, job.candidate)).round for job in jobs}
+    for round in sorted(number for number in rounds if number is not None):
+        members = repository.jobs_of_round(session, parts.campaign, round)
+        if all(not ending.get(job.number, JobState(job.state)).open for job in members):
+            draft.set("round", number=round, state="closed")
+
+
+# What a dead driver left behind ---------------------------------------------------------------
+
+
+def recover(parts: Parts, name: str, evaluator: Evaluator) -> int:
+    """Settle the intents whose outcome was never committed."""
+    with parts.database.read() as session:
+        doubtful = repository.jobs(session, parts.campaign, [JobState.SUBMITTING], evaluator=name)
+    if not doubtful:
+        return 0
+    if not evaluator.capabilities.idempotent:
+        _park(parts, doubtful, "the driver stopped while the evaluator was being asked")
+        return len(doubtful)
+    for number in sorted({job.batch for job in doubtful if job.batch is not None}):
+        submit(parts, _intent(parts, name, number), evaluator)
+    return len(doubtful)
+
+
+def _park(parts: Parts, jobs: Sequence[Job], why: str) -> None:
+    reason = f"{why}; whether it ran is unknown"
+    with parts.write() as session:
+        draft = Draft("park", {"reason": reason})
+        for job in jobs:
+            state = move(job.key, job.state, JobState.PARKED)
+            draft.set("job", number=job.number, state=str(state), reason=reason)
+        parts.append(session, draft)
+
+
+# Results that come later ----------------------------------------------------------------------
+
+
+def collect(parts: Parts, name: str, evaluator: Evaluator) -> int:
+    """Store what has arrived for submitted jobs, then acknowledge it."""
+    with parts.database.read() as session:
+        waiting = repository.jobs(session, parts.campaign, WAITING, evaluator=name)
+        attempts = {job.key: repository.attempt(session, job) for job in waiting}
+    open_keys = {
+        key: attempt
+        for key, attempt in attempts.items()
+        if attempt.state in ("submitted", "timed out")
+    }
+    if not open_keys:
+        return 0
+    try:
+        arrived = evaluator.receive(
+            [Ticket(key, attempt.reference) for key, attempt in open_keys.items()]
+        )
+    except EvaluatorError as error:
+        if error.transient:
+            return 0
+        raise
+    return sum(_deliver(parts, evaluator, delivery, open_keys) for delivery in arrived)
+
+
+def _deliver(
+    parts: Parts, evaluator: Evaluator, delivery: Delivery, attempts: dict[str, Attempt]
+) -> int:
+    """Store one delivery, whoever it is for; what answers no open job is kept with that reason."""
+    answered = [key for key in _answered(evaluator, delivery) if key in attempts]
+    at = now()
+    with parts.write() as session:
+        draft = Draft("deliver", {"answers": answered, "reference": delivery.reference})
+        sha256 = draft.attach(delivery.body, delivery.media_type)
+        if not answered:
+            draft.about["refused"] = "answers no job that is open in this campaign"
+        for key in answered:
+            draft.set(
+                "attempt",
+                job=attempts[key].job,
+                number=attempts[key].number,
+                state="delivered",
+                delivery=sha256,
+                delivered_at=at,
+            )
+        parts.append(session, draft)
+    evaluator.acknowledge(delivery)
+    return len(answered)
+
+
+def _answered(evaluator: Evaluator, delivery: Delivery) -> Sequence[str]:
+    """Keys of the jobs that a delivery answers; nothing where it cannot be read."""
+    if delivery.jobs:
+        return delivery.jobs
+    try:
+        return [outcome.job for outcome in evaluator.parse(delivery)]
+    except EvaluatorError:
+        return []
+
+
+def expire(parts: Parts) -> int:
+    """Time out submitted jobs past their deadline. A result that comes later is still kept."""
+    at = now()
+    with parts.database.read() as session:
+        open_jobs = repository.jobs(session, parts.campaign, [JobState.SUBMITTED, JobState.RUNNING])
+        late = [
+            job
+            for job in open_jobs
+            if job.deadline is not None
+            and job.deadline < at
+            and repository.attempt(session, job).state == "submitted"
+        ]
+    if not late:
+        return 0
+    with parts.write() as session:
+        draft = Draft("expire")
+        for job in late:
+            state = move(job.key, job.state, JobState.TIMED_OUT)
+            draft.set("job", number=job.number, state=str(state), reason="no result in time")
+            end_attempt(draft, job, "timed out", "no result in time")
+        close_rounds(session, draft, parts, late)
+        parts.append(session, draft)
+    return len(late)

@@ -1,0 +1,230 @@
+"""Record, in detail: from the bytes of a delivery to measurements and the objective."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from adapters.checks import refusals
+from adapters.protocol import Delivery, EvaluatorError, Outcome, OutcomeStatus, Reading
+from adapters.units import convert
+from db import artifacts, repository
+from db.ledger import Draft
+from db.models import Artifact, Attempt, Campaign, Candidate, Job, Measurement
+from db.states import CampaignState, JobState, move
+from orchestrator import dataset, dispatch, stopping
+from orchestrator.wiring import Parts
+
+
+def unread(parts: Parts) -> list[tuple[Delivery, list[str]]]:
+    """Deliveries that are stored and not recorded yet, each with the keys of its jobs."""
+    with parts.database.read() as session:
+        waiting = repository.attempts(session, parts.campaign, "delivered")
+        found = []
+        for sha256, members in groupby(
+            sorted(waiting, key=lambda pair: _order(waiting, pair)),
+            key=lambda pair: pair[0].delivery,
+        ):
+            assert sha256 is not None
+            keys = [job.key for _, job in members]
+            row = session.get_one(Artifact, (parts.campaign, sha256))
+            body = artifacts.get(session, parts.campaign, sha256)
+            found.append((Delivery(sha256, body, row.media_type, tuple(keys)), keys))
+    return found
+
+
+def _order(waiting: Sequence[tuple[Attempt, Job]], pair: tuple[Attempt, Job]) -> tuple[int, int]:
+    """Deliveries in the order of their first job, jobs in order within each."""
+    first = next(job.number for one, job in waiting if one.delivery == pair[0].delivery)
+    return first, pair[1].number
+
+
+def parse(parts: Parts, delivery: Delivery, jobs: Sequence[str]) -> dict[str, Outcome]:
+    """What a delivery says of each of these jobs; a failed outcome where it says nothing."""
+    evaluator = parts.evaluators[jobs[0].split("/")[2]]
+    reason = "the delivery does not mention this job"
+    try:
+        outcomes = {outcome.job: outcome for outcome in evaluator.parse(delivery)}
+    except EvaluatorError as error:
+        outcomes, reason = {}, f"the delivery cannot be read: {error}"
+    failed = OutcomeStatus.FAILED
+    return {key: outcomes.get(key, Outcome(key, failed, reason=reason)) for key in jobs}
+
+
+def record(parts: Parts, key: str, delivery: Delivery, outcome: Outcome) -> None:
+    """Write one outcome: measurements, the candidate's objective, budgets and stop rules."""
+    with parts.write() as session:
+        job = repository.job_by_key(session, key)
+        assert job is not None
+        readings, reason = _readings(parts, job, outcome)
+        draft = Draft("record", {"job": key, "delivery": delivery.reference})
+        if readings:
+            _measure(session, draft, parts, job, delivery, readings)
+            state = move(job.key, job.state, JobState.SUCCEEDED)
+            draft.set("job", number=job.number, state=str(state), reason="")
+            dispatch.end_attempt(draft, job, "succeeded", "")
+        else:
+            dispatch.end_attempt(draft, job, "failed", reason)
+            if outcome.status is OutcomeStatus.REJECTED:
+                state = move(job.key, job.state, JobState.REJECTED)
+                draft.set("job", number=job.number, state=str(state), reason=reason)
+            elif job.state != JobState.TIMED_OUT:
+                dispatch.retry_or_fail(parts, draft, job, reason, transient=outcome.transient)
+        dispatch.close_rounds(session, draft, parts, [job])
+        settle_campaign(session, draft, parts)
+        parts.append(session, draft)
+
+
+def _readings(parts: Parts, job: Job, outcome: Outcome) -> tuple[list[Reading], str]:
+    """The readings to keep, in the evaluator's declared units; or none, and why."""
+    if outcome.status is not OutcomeStatus.SUCCEEDED:
+        return [], outcome.reason or "the evaluator gives no reason"
+    capabilities = parts.evaluators[job.evaluator].capabilities
+    wanted = dispatch.part(parts, job.evaluator).measures
+    wrong = refusals(capabilities, wanted, outcome.readings)
+    wrong += [
+        f"measure {one.name!r} is {one.value}, which is no measurement"
+        for one in outcome.readings
+        if not math.isfinite(one.value)
+    ]
+    return ([], "; ".join(wrong)) if wrong else (list(outcome.readings), "")
+
+
+def _measure(
+    session: Session,
+    draft: Draft,
+    parts: Parts,
+    job: Job,
+    delivery: Delivery,
+    readings: Sequence[Reading],
+) -> None:
+    """Draft the measurements of a job, and what its candidate is worth now."""
+    capabilities = parts.evaluators[job.evaluator].capabilities
+    attempt = repository.attempt(session, job)
+    number = repository.next_number(session, Measurement, parts.campaign)
+    for reading in readings:
+        measure = capabilities.measure(reading.name)
+        assert measure is not None
+        draft.new(
+            "measurement",
+            number=number,
+            candidate=job.candidate,
+            job=job.number,
+            attempt=attempt.number,
+            evaluator=job.evaluator,
+            name=reading.name,
+            value=convert(reading.value, reading.unit, measure.unit),
+            unit=measure.unit,
+            std=None
+            if reading.std is None
+            else abs(convert(reading.std, reading.unit, measure.unit)),
+            censoring=str(reading.censoring),
+            measured_at=reading.measured_at,
+            received_at=attempt.delivered_at,
+            source="evaluator",
+            provenance="",
+            delivery=delivery.reference,
+            place=reading.place,
+            supersedes=None,
+        )
+        if job.state == JobState.TIMED_OUT:
+            draft.new(
+                "measurement_flag",
+                measurement=number,
+                number=1,
+                kind="late",
+                reason="arrived after the job had timed out",
+            )
+        number += 1
+    value_candidate(session, draft, parts, job.candidate)
+
+
+def value_candidate(session: Session, draft: Draft, parts: Parts, number: int) -> None:
+    """Draft a candidate's objective from what is measured, drafted measurements included."""
+    candidate = session.get_one(Candidate, (parts.campaign, number))
+    standing = repository.measurements(session, parts.campaign, candidates=[number])
+    drafted = [
+        Measurement(name=row["name"], value=row["value"], unit=row["unit"], std=row["std"])
+        for row in draft.rows["new"].get("measurement", [])
+        if row["candidate"] == number
+    ]
+    values = dataset.values(dataset.reduce([*standing, *drafted]))
+    log_prior = math.nan if candidate.log_prior is None else candidate.log_prior
+    objective = parts.objective.value(values, log_prior)
+    if objective is None:
+        return
+    draft.set(
+        "candidate",
+        number=number,
+        objective=objective,
+        feasible=parts.objective.feasible(values),
+        objective_revision=parts.revision,
+    )
+
+
+def stop_reason(parts: Parts, campaign: Campaign) -> str:
+    """Why nothing more is to be proposed; empty while there is no reason."""
+    with parts.database.read() as session:
+        best = _best_value(session, parts, campaign.best)
+    progress = stopping.Progress(
+        evaluations=campaign.evaluations,
+        cost=campaign.cost,
+        driver_seconds=campaign.driver_seconds,
+        best=best,
+        since_best=campaign.since_best,
+    )
+    return stopping.reason(parts.spec, parts.objective, progress) or ""
+
+
+def _best_value(session: Session, parts: Parts, number: int | None) -> float | None:
+    if number is None:
+        return None
+    return session.get_one(Candidate, (parts.campaign, number)).objective
+
+
+def settle_campaign(session: Session, draft: Draft, parts: Parts) -> None:
+    """Draft the campaign's own row: the best, driver time, and a pause where too much fails."""
+    campaign = repository.campaign(session, parts.campaign)
+    best, since = campaign.best, campaign.since_best
+    for row in draft.rows["set"].get("candidate", []):
+        known = session.get_one(Candidate, (parts.campaign, row["number"])).objective is not None
+        since = since if known else since + 1
+        best = best_with(session, parts, row)
+        since = 0 if best != campaign.best else since
+    changes: dict[str, object] = {"best": best, "since_best": since}
+    if parts.grip is not None:
+        changes["driver_seconds"] = campaign.driver_seconds + parts.lap()
+    if why := _too_many_failures(session, draft, parts):
+        changes |= {"state": str(CampaignState.PAUSED), "reason": why}
+    draft.set("campaign", id=parts.campaign, **changes)
+
+
+def best_with(session: Session, parts: Parts, row: Mapping[str, Any]) -> int | None:
+    """The best candidate, once this one's objective is what the drafted row says."""
+    leaders = repository.best(session, parts.campaign, 2, maximize=parts.objective.maximize)
+    other = next((one for one in leaders if one.number != row["number"]), None)
+    if not row["feasible"]:
+        return None if other is None else other.number
+    if other is None or other.objective is None:
+        return int(row["number"])
+    tied_and_earlier = row["objective"] == other.objective and row["number"] < other.number
+    wins = parts.objective.better(row["objective"], other.objective) or tied_and_earlier
+    return int(row["number"]) if wins else other.number
+
+
+def _too_many_failures(session: Session, draft: Draft, parts: Parts) -> str:
+    """Why the campaign is to pause, where this entry fails a job and its kind has failed often."""
+    failed = [row for row in draft.rows["set"].get("job", []) if row["state"] == JobState.FAILED]
+    if not failed:
+        return ""
+    counts = repository.job_counts(session, parts.campaign)
+    bad = counts.get(JobState.FAILED, 0) + counts.get(JobState.TIMED_OUT, 0) + len(failed)
+    ended = bad + counts.get(JobState.SUCCEEDED, 0)
+    limits = parts.spec.failures
+    if ended < limits.after or bad < limits.share * ended:
+        return ""
+    return f"{bad} of {ended} jobs failed, the last with: {failed[-1]['reason']}"

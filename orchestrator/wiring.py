@@ -1,0 +1,143 @@
+"""The one module that wires the parts of a campaign together."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import NoResultFound, OperationalError
+from sqlalchemy.orm import Session
+
+from adapters import registry as evaluators
+from adapters.protocol import Evaluator, EvaluatorError, OptionError
+from db import lease, migrate, repository
+from db.ledger import Actor, Draft, append
+from db.models import LedgerEntry
+from db.session import Database, now
+from orchestrator import actors
+from orchestrator.errors import BadInput, Busy, SchemaMismatch
+from orchestrator.latent import registry as spaces
+from orchestrator.latent.protocol import Space, SpaceError
+from orchestrator.objective import Objective, ObjectiveError
+from orchestrator.proposers import registry as proposers
+from orchestrator.proposers.protocol import Proposer
+from orchestrator.settings import Settings
+from orchestrator.spec import Spec
+from orchestrator.surrogates import registry as surrogates
+from orchestrator.surrogates.protocol import Surrogate
+
+if TYPE_CHECKING:
+    from orchestrator.spec_file import SpecSource
+
+
+@dataclass
+class Parts:
+    """Everything one campaign is made of, wired; what a verb gets."""
+
+    database: Database
+    actor: Actor
+    campaign: str
+    """UUID, and name of its chain."""
+    revision: int
+    spec: Spec
+    space: Space
+    objective: Objective
+    evaluators: Mapping[str, Evaluator]
+    """By name, in the order of the spec."""
+    proposer: Proposer
+    surrogate: Surrogate
+    grip: lease.Grip | None = None
+    """The lease of a driver; None for what only adds to the campaign from outside."""
+    _lap: float = field(default_factory=time.monotonic)
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One transaction that holds the campaign's chain, and its lease if this is a driver."""
+        with self.database.write(self.campaign) as session:
+            if self.grip is not None:
+                lease.hold(session, self.grip, now())
+            yield session
+
+    def append(self, session: Session, draft: Draft) -> LedgerEntry:
+        """Write an entry in the campaign's chain and apply it."""
+        return append(session, self.campaign, self.actor, draft, now())
+
+    def lap(self) -> float:
+        """Seconds that this driver worked since it was last asked."""
+        before, self._lap = self._lap, time.monotonic()
+        return self._lap - before
+
+
+def database(settings: Settings) -> Database:
+    """The database of the settings, at this release's schema revision.
+
+    Raises:
+        SchemaMismatch: it is at another revision; the message names the command that upgrades it.
+        BadInput: it cannot be reached.
+    """
+    opened = Database(settings.database_url)
+    try:
+        found = migrate.current(opened.engine)
+    except OperationalError as error:
+        raise BadInput.of(
+            "ASSAYLOOP_DATABASE_URL", f"cannot open {settings.shown_url}: {error.orig}"
+        ) from None
+    if found != migrate.newest():
+        raise SchemaMismatch(found, migrate.newest())
+    return opened
+
+
+def space(spec: Spec, home_models: object = None) -> Space:
+    """The space of a spec."""
+    options: dict[str, object] = {}
+    if spec.space.parameters:
+        options["parameters"] = spec.space.parameters
+    elif spec.space.model is not None:
+        options["model"] = spec.space.model
+    return spaces.create(spec.space.kind, options)
+
+
+def build(opened: Database, campaign_id: str, *, actor: Actor | None = None) -> Parts:
+    """Wire the campaign by its newest spec."""
+    with opened.read() as session:
+        row = repository.campaign(session, campaign_id)
+        revision = repository.revision(session, campaign_id, row.revision)
+    spec = Spec.model_validate(revision.resolved)
+    return Parts(
+        database=opened,
+        actor=actor or actors.current(),
+        campaign=campaign_id,
+        revision=revision.revision,
+        spec=spec,
+        space=space(spec),
+        objective=Objective(spec.objective),
+        evaluators={
+            part.use: evaluators.create(part.use, part.options) for part in spec.evaluators
+        },
+        proposer=proposers.create(spec.proposer.kind),
+        surrogate=surrogates.create(spec.surrogate.kind),
+    )
+
+
+@contextmanager
+def driving(parts: Parts) -> Iterator[Parts]:
+    """Hold the campaign's lease, as its one driver.
+
+    Raises:
+        Busy: a living process drives it.
+    """
+    try:
+        with parts.database.write(parts.campaign) as session:
+            parts.grip = lease.take(session, parts.campaign, now())
+    except lease.LeaseHeld as held:
+        raise Busy(f"{parts.spec.name} is being driven by {held}") from None
+    try:
+        yield parts
+    finally:
+        with parts.database.write(parts.campaign) as session:
+            lease.release(session, parts.grip)
+        parts.grip = None
