@@ -208,7 +208,7 @@ class Evaluator(Protocol):
         ...
 
     def receive(self, tickets: Sequence[Ticket]) -> Sequence[Delivery]:
-        """What has arrived for these tickets and was not acknowledged yet; never blocks for long."""
+        """What has arrived for these tickets and is not acknowledged yet; never blocks for long."""
         ...
 
     def parse(self, delivery: Delivery) -> Sequence[Outcome]:
