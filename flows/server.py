@@ -93,7 +93,8 @@ def _server(folder: Path, log: Path) -> Iterator[str]:
             env=environment,
             start_new_session=True,  # Ctrl-C is for the parent, which then stops the child in order
         )
-    assert process.stdin and process.stdout
+    assert process.stdin
+    assert process.stdout
     try:
         port = process.stdout.readline().strip()
         if not port:
@@ -190,7 +191,9 @@ def _serve() -> None:
             with FileLock(PREFECT_HOME.value() / "start.lock"):
                 await super().startup(sockets=sockets)
 
-    config = uvicorn.Config(create_app(), log_level="warning", lifespan="on", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        create_app(), log_level="warning", lifespan="on", timeout_graceful_shutdown=1
+    )
     Server(config).run(sockets=[listener])
 
 
