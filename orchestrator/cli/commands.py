@@ -1,0 +1,99 @@
+"""The commands, one line each; the module of a command is imported when it is used.
+
+So `assayloop --help`, shell completion and a misspelt command load nothing heavy, and a command
+loads only what it needs itself.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+GROUPS = {
+    "campaign": "Change a campaign.",
+    "spec": "Check a spec, or print its schema.",
+    "jobs": "See what evaluators were asked, and settle what is doubtful.",
+    "evaluators": "See what can measure.",
+    "models": "See and train the models of latent spaces.",
+    "db": "Upgrade or check the database.",
+    "audit": "Verify the history.",
+}
+
+
+class Command(NamedTuple):
+    """One command; its options and help are the parameters and docstring of a function."""
+
+    name: str
+    """One word, or a group's and its own."""
+    function: str
+    """``module:attribute`` below this package."""
+    help: str
+    """The line that lists it."""
+
+
+COMMANDS = (
+    Command("run", "run:run", "Run a campaign from its spec, or continue it."),
+    Command("status", "show:status", "List campaigns and how far they are."),
+    Command("show", "show:show", "Show the best of a campaign."),
+    Command("history", "show:history", "Export every measurement of a campaign."),
+    Command("ask", "campaign:ask", "Ask for candidates to measure yourself."),
+    Command("tell", "campaign:tell", "Add measurements that were made outside."),
+    Command("pause", "campaign:pause", "Pause a campaign; what is under way comes in."),
+    Command("resume", "campaign:resume", "Let a paused campaign go on."),
+    Command("stop", "campaign:stop", "End a campaign for good."),
+    Command("campaign revise", "campaign:revise", "Give a campaign a changed spec."),
+    Command("spec check", "spec:check", "Say whether a spec is good, and what is wrong with it."),
+    Command("spec schema", "spec:schema", "Print the JSON Schema of a spec, for editors."),
+    Command("jobs list", "jobs:list_jobs", "List the jobs of a campaign."),
+    Command("jobs resolve", "jobs:resolve", "Say whether a doubtful job ran."),
+    Command("evaluators list", "evaluators:list_evaluators", "List evaluators and measures."),
+    Command("models list", "models:list_models", "List the models of latent spaces."),
+    Command("models train", "models:train", "Train a model of a latent space."),
+    Command("db upgrade", "db:upgrade", "Create the database, or bring it to this release."),
+    Command("db check", "db:check", "Say whether the database is at this release."),
+    Command("audit verify", "audit:verify", "Verify chains, tables and artifacts."),
+)
+
+
+class LazyCommand(TyperCommand):
+    """Stands for a command in listings; the command itself is loaded when it is to parse."""
+
+    def __init__(self, name: str, command: Command) -> None:
+        super().__init__(name, help=command.help)
+        self.command = command
+
+    def make_context(self, info_name: str | None, *args: Any, **kwargs: Any) -> Any:
+        """The context of the real command, in which it is then invoked."""
+        return self.load().make_context(info_name, *args, **kwargs)
+
+    def load(self) -> Any:
+        """The command made of the function."""
+        module, _, attribute = self.command.function.partition(":")
+        function = getattr(import_module(f"orchestrator.cli.{module}"), attribute)
+        app = typer.Typer(add_completion=False)
+        app.command(self.name, context_settings=CONTEXT)(function)
+        return get_command(app)
+
+
+CONTEXT = {"help_option_names": ["-h", "--help"]}
+
+
+def build(root: typer.Typer) -> TyperGroup:
+    """The command line: the root's own options, and below it every command of the table."""
+    group = get_command(root)
+    assert isinstance(group, TyperGroup)
+    below = {
+        name: TyperGroup(name=name, help=line, no_args_is_help=True, context_settings=CONTEXT)
+        for name, line in GROUPS.items()
+    }
+    for command in COMMANDS:
+        *above, name = command.name.split()
+        parent = below[above[0]] if above else group
+        parent.add_command(LazyCommand(name, command))
+    for part in below.values():
+        group.add_command(part)
+    return group

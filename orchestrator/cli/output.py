@@ -1,0 +1,143 @@
+"""What commands print: errors, JSON for scripts, tables and units for people."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import textwrap
+import traceback
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from orchestrator.errors import AssayloopError, Problem
+from orchestrator.settings import Settings
+
+WIDTH, HEIGHT = 100, 24
+"""One screen: no error takes more."""
+
+
+def print_error(error: AssayloopError) -> None:
+    """The problems on stderr, on one screen: where, what, and what would be right."""
+    for text, color in error_lines(error.problems):
+        typer.secho(text, fg=color, err=True)
+
+
+def error_lines(problems: Sequence[Problem]) -> list[tuple[str, str | None]]:
+    """Lines of at most ``WIDTH`` columns, at most ``HEIGHT`` of them, and their colours."""
+    lines: list[tuple[str, str | None]] = []
+    for index, problem in enumerate(problems):
+        where = f"{problem.where}: " if problem.where else ""
+        block = [(line, "red") for line in _wrap(f"Error: {where}{problem.what}", "  ", 5)]
+        block += [(line, None) for line in _wrap(problem.remedy, "    ", 4, "    ")]
+        if len(lines) + len(block) > HEIGHT - 1:  # the last line is for what does not fit
+            return [*lines, (f"... and {len(problems) - index} more", None)]
+        lines += block
+    return lines
+
+
+def _wrap(text: str, indent: str, most: int, first: str = "") -> list[str]:
+    """Paragraph of at most ``most`` lines, without anything that would move a cursor."""
+    shown = "".join(char if char.isprintable() else " " for char in text)
+    return textwrap.wrap(
+        shown,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=indent,
+        max_lines=most,
+        placeholder=" ...",
+        break_on_hyphens=False,
+    )
+
+
+def save_traceback(error: Exception) -> Path | None:
+    """Keep the traceback of an unexpected error.
+
+    Returns:
+        The file, or None if none could be written.
+    """
+    now = datetime.now(UTC)
+    try:
+        folder = Settings.read().logs
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"error-{now:%Y%m%dT%H%M%S.%fZ}-{os.getpid()}.log"
+        file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+    except (AssayloopError, OSError):
+        return None
+    return file
+
+
+def print_json(value: object) -> None:
+    """One JSON document on stdout; NaN and infinity, which JSON lacks, become null."""
+    typer.echo(json.dumps(_plain(value), indent=2, allow_nan=False))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None
+) -> None:
+    """A table on stdout; numbers stand to the right, and None is left empty.
+
+    Args:
+        columns: Headings.
+        rows: As many cells each as there are columns.
+        title: A line above it.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for index, name in enumerate(columns):
+        numbers = all(isinstance(row[index], int | float | None) for row in rows)
+        table.add_column(name, justify="right" if rows and numbers else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell(value)) for value in row))
+    Console().print(table)
+
+
+def cell(value: object) -> str:
+    """A value as a table shows it."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return number(value)
+    return ", ".join(map(cell, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def number(value: float) -> str:
+    """Four significant digits, such as ``0.9431``."""
+    return f"{value:.4g}"
+
+
+def duration(seconds: float) -> str:
+    """The two largest units, such as ``45 s``, ``3 min 20 s`` or ``2 d 4 h``."""
+    if seconds < 10:
+        return f"{max(seconds, 0):.1f} s"
+    rest = round(seconds)
+    parts = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        count, rest = divmod(rest, size)
+        parts.append((count, unit))
+    first = next(index for index, (count, _) in enumerate(parts) if count)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)
+
+
+def moment(microseconds: int | None) -> str:
+    """A time of the database, such as ``2026-03-01 14:05:09 UTC``; empty if it is None."""
+    if microseconds is None:
+        return ""
+    return f"{datetime.fromtimestamp(microseconds / 1e6, UTC):%Y-%m-%d %H:%M:%S} UTC"
