@@ -56,10 +56,12 @@ class Database:
         options: dict[str, Any] = {}
         if self.engine.dialect.name == "postgresql":
             options["isolation_level"] = "REPEATABLE READ"
-        with self.engine.connect() as connection:
-            with self._session(bind=connection.execution_options(**options)) as session:
-                yield session
-                session.rollback()
+        with (
+            self.engine.connect() as connection,
+            self._session(bind=connection.execution_options(**options)) as session,
+        ):
+            yield session
+            session.expunge_all()  # closing expires what is still attached
 
     @contextmanager
     def write(self, *chains: str) -> Iterator[Session]:

@@ -70,7 +70,7 @@ def data(
             continue
         reduced = reduce(rows)
         points.append(point)
-        outcomes.append(objective.readings(values(reduced)))
+        outcomes.append(objective.outcome_values(values(reduced)))
         spreads.append(_spread(objective, reduced))
     columns = len(objective.outcomes)
     return Data(

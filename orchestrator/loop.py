@@ -31,8 +31,9 @@ from db.session import now
 from db.states import CampaignState
 from orchestrator import candidates, dataset, dispatch, recording
 from orchestrator.latent.protocol import Points
-from orchestrator.proposers import registry as proposers
+from orchestrator.proposers import registry
 from orchestrator.proposers.protocol import Problem
+from orchestrator.surrogates.protocol import Data
 from orchestrator.wiring import Parts
 
 PROPOSE, DECODE = 1, 2
@@ -109,7 +110,7 @@ def open_round(parts: Parts, q: int, source: str = "proposed") -> int:
     number = campaign.rounds + 1
     seed = stream(parts, number, PROPOSE)
     kind = parts.spec.proposer.kind if stored or not parts.proposer.needs_fit else "random"
-    proposer = parts.proposer if kind == parts.spec.proposer.kind else proposers.create(kind)
+    proposer = parts.proposer if kind == parts.spec.proposer.kind else registry.proposer(kind)
     proposal = proposer.propose(
         Problem(parts.space, parts.objective),
         None if stored is None else parts.surrogate.restore(stored.state, data, parts.space.bounds),
@@ -150,7 +151,7 @@ def _usable_fit(parts: Parts, session: Session, campaign: Campaign) -> Fit | Non
     return newest if newest is not None and newest.revision == parts.revision else None
 
 
-def _data(parts: Parts, session: Session, position: int) -> dataset.Data:
+def _data(parts: Parts, session: Session, position: int) -> Data:
     return dataset.data(
         session,
         parts.campaign,

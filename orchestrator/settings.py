@@ -52,6 +52,11 @@ class Settings:
         return _hide(self.database_url)
 
     @property
+    def models(self) -> Path:
+        """Folder of the user's own trained models."""
+        return self.home / "models"
+
+    @property
     def logs(self) -> Path:
         """Folder of log files."""
         return self.home / "logs"

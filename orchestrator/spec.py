@@ -86,6 +86,8 @@ class SpaceSpec(Part):
     """Name of the model whose latent space it is; the space's default if absent."""
     parameters: tuple[Parameter, ...] = ()
     """Coordinates of a ``box``."""
+    filters: tuple[str, ...] = ()
+    """Known filters of the space that an object has to pass before anything is spent on it."""
 
     @field_validator("parameters")
     @classmethod

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import NoResultFound, OperationalError
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from adapters import registry as evaluators
+from adapters.checks import require_measures
 from adapters.protocol import Evaluator, EvaluatorError, OptionError
 from db import lease, migrate, repository
 from db.ledger import Actor, Draft, append
@@ -23,15 +22,13 @@ from orchestrator.errors import BadInput, Busy, SchemaMismatch
 from orchestrator.latent import registry as spaces
 from orchestrator.latent.protocol import Space, SpaceError
 from orchestrator.objective import Objective, ObjectiveError
-from orchestrator.proposers import registry as proposers
+from orchestrator.proposers import registry
 from orchestrator.proposers.protocol import Proposer
 from orchestrator.settings import Settings
-from orchestrator.spec import Spec
-from orchestrator.surrogates import registry as surrogates
+from orchestrator.spec import EvaluatorSpec, Spec
+from orchestrator.spec_file import SpecSource
+from orchestrator.spec_yaml import KeyPath
 from orchestrator.surrogates.protocol import Surrogate
-
-if TYPE_CHECKING:
-    from orchestrator.spec_file import SpecSource
 
 
 @dataclass
@@ -91,14 +88,59 @@ def database(settings: Settings) -> Database:
     return opened
 
 
-def space(spec: Spec, home_models: object = None) -> Space:
-    """The space of a spec."""
-    options: dict[str, object] = {}
-    if spec.space.parameters:
-        options["parameters"] = spec.space.parameters
-    elif spec.space.model is not None:
-        options["model"] = spec.space.model
-    return spaces.create(spec.space.kind, options)
+def space(spec: Spec) -> Space:
+    """The space of a spec.
+
+    Raises:
+        SpaceError: it or its model is unknown or cannot be used.
+    """
+    return spaces.open_space(
+        spec.space.kind, spec.space.model, Settings.read().models, spec.space.parameters
+    )
+
+
+def check(source: SpecSource) -> None:
+    """Check what a spec asks of evaluators, space, proposer and surrogate.
+
+    Raises:
+        BadInput: something plugged in is unknown or does not do what is asked; names the line.
+    """
+    spec = source.spec
+    for index, part in enumerate(spec.evaluators):
+        _check_evaluator(source, ("evaluators", index), part)
+    try:
+        kind = space(spec)
+    except SpaceError as error:
+        known = spec.space.kind in spaces.list_spaces()
+        raise source.problem(("space", "model" if known else "kind"), str(error)) from None
+    for index, part in enumerate(spec.evaluators):
+        kinds = evaluators.create(part.use, part.options).capabilities.sample_kinds
+        if kind.sample_kind not in kinds:
+            what = f"{part.use} takes {', '.join(sorted(kinds))}, not {kind.sample_kind}"
+            raise source.problem(("evaluators", index, "use"), what)
+    for path, named, find in (
+        (("proposer", "kind"), spec.proposer.kind, registry.proposer),
+        (("surrogate", "kind"), spec.surrogate.kind, registry.surrogate),
+    ):
+        try:
+            find(named)
+        except registry.RegistryError as error:
+            raise source.problem(path, str(error)) from None
+    try:
+        Objective(spec.objective)
+    except ObjectiveError as error:
+        raise source.problem(("objective", "terms"), str(error)) from None
+
+
+def _check_evaluator(source: SpecSource, path: KeyPath, part: EvaluatorSpec) -> None:
+    try:
+        evaluator = evaluators.create(part.use, part.options)
+        require_measures(evaluator.capabilities, part.measures)
+    except OptionError as error:
+        raise source.problem((*path, "options", error.option), str(error)) from None
+    except EvaluatorError as error:
+        named = "measures" if part.use in evaluators.names() else "use"
+        raise source.problem((*path, named), str(error)) from None
 
 
 def build(opened: Database, campaign_id: str, *, actor: Actor | None = None) -> Parts:
@@ -118,8 +160,8 @@ def build(opened: Database, campaign_id: str, *, actor: Actor | None = None) -> 
         evaluators={
             part.use: evaluators.create(part.use, part.options) for part in spec.evaluators
         },
-        proposer=proposers.create(spec.proposer.kind),
-        surrogate=surrogates.create(spec.surrogate.kind),
+        proposer=registry.proposer(spec.proposer.kind),
+        surrogate=registry.surrogate(spec.surrogate.kind),
     )
 
 

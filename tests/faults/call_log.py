@@ -26,7 +26,7 @@ class CallLogEvaluator(Calculator):
             new call and a new line.
     """
 
-    def __init__(self, path: Path, *, idempotent: bool = True) -> None:
+    def __init__(self, path: str | Path, *, idempotent: bool = True) -> None:
         super().__init__(
             Capabilities(
                 name="call-log",
@@ -38,7 +38,7 @@ class CallLogEvaluator(Calculator):
                 idempotent=idempotent,
             )
         )
-        self._path = path
+        self._path = Path(path)
         self._acknowledged: set[str] = set()
 
     def calculate(self, sample: Sample, wanted: Sequence[str]) -> Mapping[str, float]:
