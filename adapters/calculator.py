@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from adapters import answer
 from adapters.answer import Answer
 from adapters.checks import refusals, require_measures
-from adapters.messages import quote
+from adapters.messages import plain, quote
 from adapters.protocol import (
     Batch,
     Capabilities,
@@ -123,7 +123,7 @@ class Calculator(ABC):
         try:
             readings = self._readings(job)
         except RejectedError as error:
-            return Outcome(job.key, OutcomeStatus.REJECTED, reason=str(error))
+            return Outcome(job.key, OutcomeStatus.REJECTED, reason=plain(str(error)))
         except EvaluatorError as error:
             return _failed(job, str(error), transient=error.transient)
         except Exception as error:
@@ -171,7 +171,7 @@ class Calculator(ABC):
 def _failed(
     job: Job, reason: str, readings: tuple[Reading, ...] = (), *, transient: bool = False
 ) -> Outcome:
-    return Outcome(job.key, OutcomeStatus.FAILED, readings, reason, transient)
+    return Outcome(job.key, OutcomeStatus.FAILED, readings, plain(reason), transient)
 
 
 def _number(name: str, value: object) -> float:

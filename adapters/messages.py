@@ -13,6 +13,12 @@ def quote(value: object, limit: int = 80) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
+def plain(text: str, limit: int = 2000) -> str:
+    """A text from elsewhere as every database can store it: no NUL, no surrogate, not long."""
+    shown = text if len(text) <= limit else f"{text[: limit - 1]}…"
+    return shown.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
+
+
 def known(word: str, words: Iterable[str]) -> str:
     """The words that would have been right, the nearest to ``word`` first."""
     words = sorted(words)

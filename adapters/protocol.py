@@ -129,7 +129,8 @@ class Delivery:
     body: bytes
     media_type: str = "application/json"
     jobs: tuple[str, ...] = ()
-    """Keys of the submitted jobs that this delivery answers, as far as the transport knows."""
+    """Keys of the submitted jobs that this delivery answers, as far as the transport knows; a
+    synchronous evaluator always knows."""
 
 
 class Censoring(StrEnum):

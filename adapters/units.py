@@ -53,3 +53,12 @@ def convert(value: float, unit: str, to: str) -> float:
         raise EvaluatorError(
             f"{quote(unit)} cannot be converted to {quote(to)}: {error}"
         ) from error
+
+
+def convert_std(std: float, unit: str, to: str) -> float:
+    """A standard deviation in ``unit`` expressed in ``to``; 1 degC of spread is 1 K, not 274.15.
+
+    Raises:
+        EvaluatorError: as :func:`convert`.
+    """
+    return abs(convert(std, unit, to) - convert(0.0, unit, to))

@@ -88,6 +88,15 @@ class ContractChecks(Bench):
                 job in {j.key for j in jobs}, f"there is an outcome for {job!r}, never submitted"
             )
             require(count == 1, f"job {job!r} has {count} outcomes; give exactly one a job")
+        for delivery in done.deliveries:
+            answered = {outcome.job for outcome in evaluator.parse(delivery)}
+            silent = not delivery.jobs and not evaluator.capabilities.synchronous
+            require(
+                silent or answered == set(delivery.jobs),
+                f"delivery {delivery.reference!r} names the jobs {delivery.jobs} and answers "
+                f"{sorted(answered)}; Delivery.jobs must be right, or empty where a transport "
+                "that is not synchronous cannot know",
+            )
         for outcome in done.outcomes:
             require(
                 outcome.reason or outcome.status is OutcomeStatus.SUCCEEDED,

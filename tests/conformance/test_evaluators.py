@@ -160,6 +160,11 @@ class AnswersTwice(Good):
         return [*found, *(replace(d, reference=f"{d.reference} again") for d in found)]
 
 
+class ForgetsWhatItAnswers(Good):
+    def receive(self, tickets: Sequence[Ticket]) -> Sequence[Delivery]:
+        return [replace(delivery, jobs=()) for delivery in super().receive(tickets)]
+
+
 class ParsesFromMemory(Good):
     def parse(self, delivery: Delivery) -> Sequence[Outcome]:
         if delivery.reference not in self._waiting:
@@ -299,6 +304,7 @@ BROKEN: list[tuple[Callable[[], Evaluator], str, str]] = [
     (LosesATicket, "every_job_gets_one_ticket", "exactly one ticket a job"),
     (NeverAnswersTheLast, "every_job_is_answered_once", "1 of 3 submitted jobs were not answered"),
     (AnswersTwice, "every_job_is_answered_once", "has 2 outcomes; give exactly one a job"),
+    (ForgetsWhatItAnswers, "every_job_is_answered_once", "Delivery.jobs must be right"),
     (KeepsItsReasons, "every_job_is_answered_once", "failed without a reason"),
     (ParsesFromMemory, "parse_is_pure", "unknown delivery; it must not raise"),
     (CountsWhileParsing, "parse_is_pure", "different outcomes for the same bytes"),

@@ -121,6 +121,17 @@ def test_one_exception_does_not_take_the_batch() -> None:
     assert found[1].reason == "ZeroDivisionError: division by zero"
 
 
+def test_a_reason_can_be_stored_whatever_the_exception_says() -> None:
+    """PostgreSQL refuses NUL, UTF-8 half characters, and nobody reads a megabyte."""
+
+    def lab(_: object) -> dict[str, float]:
+        raise ValueError("port \0 \udc80 " + "x" * 1_000_000)
+
+    reason = outcome(made(lab)).reason
+    assert reason.startswith("ValueError: port \\x00 \\udc80 xxx")
+    assert len(reason) < 2100
+
+
 def test_a_function_says_what_another_attempt_would_help() -> None:
     """A busy instrument is asked again, an impossible sample is not."""
 

@@ -19,7 +19,7 @@ from adapters.protocol import (
     OutcomeStatus,
     Reading,
 )
-from adapters.units import convert, require_unit
+from adapters.units import convert, convert_std, require_unit
 
 LAB = Capabilities(
     name="lab",
@@ -79,6 +79,9 @@ def test_units_are_converted() -> None:
     assert convert(0.25, "", "percent") == pytest.approx(25)
     assert convert(25.0, "degC", "kelvin") == pytest.approx(298.15)
     assert math.isnan(convert(math.nan, "gram", "kg"))
+    assert convert_std(1.0, "degC", "kelvin") == pytest.approx(1)
+    assert convert_std(1.5, "micromolar", "nanomolar") == convert(1.5, "micromolar", "nanomolar")
+    assert convert_std(0.1, "gram", "gram") == 0.1
 
 
 @pytest.mark.parametrize("unit", ["bananas", "g/(mol", "5 kg", "nM nM)", "import os"])
