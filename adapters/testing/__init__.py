@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from adapters.testing.contract import ContractChecks
 from adapters.testing.hostile import HostileChecks
+from adapters.testing.measures import MeasureChecks
 
 __all__ = ["EvaluatorConformance"]
 
 
-class EvaluatorConformance(ContractChecks, HostileChecks):
+class EvaluatorConformance(MeasureChecks, ContractChecks, HostileChecks):
     """Everything the core relies on in an evaluator. Give it ``evaluator`` and ``samples``."""
