@@ -1,0 +1,202 @@
+"""Log expected improvement on the posterior of the surrogate, batches built greedily.
+
+Each point of a batch is chosen with the points before it and all pending ones fantasised, so that
+a batch spreads by itself. The search is described in :mod:`orchestrator.proposers.search`, the
+acquisition function in :mod:`orchestrator.proposers.acquisition`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from botorch.models import ModelList
+from scipy.stats import norm, qmc  # type: ignore[import-untyped]
+from torch import Tensor
+
+from orchestrator.latent.protocol import Points
+from orchestrator.proposers.acquisition import ComposedLogEI, known_terms, moments
+from orchestrator.proposers.protocol import Problem, Proposal
+from orchestrator.proposers.search import FAR, Region, evaluate, search
+from orchestrator.surrogates.protocol import Data, Fit, Floats
+
+_WORLDS = 16
+"""Fantasies of the pending results."""
+_SAMPLES = 64
+"""Samples of an objective that is not linear."""
+_CENTRES = 8
+"""Best points measured whose surroundings are searched."""
+
+
+class GPProposer:
+    """Log expected improvement with constraints, pending points and exact known terms."""
+
+    needs_fit = True
+
+    def propose(
+        self,
+        problem: Problem,
+        fit: Fit | None,
+        data: Data,
+        pending: Points,
+        q: int,
+        rng: np.random.Generator,
+    ) -> Proposal:
+        """Pick q points; see :class:`orchestrator.proposers.protocol.Proposer`.
+
+        Where nothing usable has been measured yet, they are draws from the prior.
+        """
+        standing = Standing.of(problem, data)
+        if fit is None or standing is None:
+            return Proposal(
+                problem.space.sample_prior(q, rng), state={"kind": "gp", "why": "nothing measured"}
+            )
+        normals = _normals(_SAMPLES, len(data.outcomes), rng)
+        # One column a fantasised point and outcome, so that a later point leaves earlier ones be.
+        worlds = _normals(_WORLDS, (len(pending) + q) * len(data.outcomes), rng)
+        region = Region.of(problem.space, rng)
+        candidates = region.candidates(standing.centres, rng)
+        chosen, values, starts = np.empty((0, problem.space.dim)), [], []
+        for _ in range(q):
+            waiting = np.concatenate([pending, chosen])
+            acquisition = _acquisition(problem, fit.model, standing, waiting, worlds, normals)
+            taken = np.concatenate([data.points, waiting])
+            found = search(acquisition, candidates, region, taken)
+            chosen = np.concatenate([chosen, found.point[None]])
+            values.append(found.value)
+            starts.append("near" if found.start >= FAR else "far")
+        mean, std = moments(fit.model, problem, torch.tensor(chosen), normals).numpy()
+        sign = 1.0 if problem.objective.maximize else -1.0
+        state = {
+            "kind": "gp",
+            "incumbent": sign * standing.best,
+            "feasible": standing.feasible,
+            "pending": len(pending),
+            "starts": starts,
+        }
+        return Proposal(chosen, sign * mean, std, np.array(values), state)
+
+    def acquisition(
+        self, problem: Problem, fit: Fit, data: Data, pending: Points, points: Points
+    ) -> Floats:
+        """Log expected improvement at ``n x d`` points, shape n, for reports and pictures.
+
+        Raises:
+            ValueError: nothing usable has been measured yet.
+        """
+        standing = Standing.of(problem, data)
+        if standing is None:
+            raise ValueError("no acquisition without a measured objective")
+        rng = np.random.default_rng(0)
+        normals = _normals(_SAMPLES, len(data.outcomes), rng)
+        worlds = _normals(_WORLDS, len(pending) * len(data.outcomes), rng)
+        return evaluate(
+            _acquisition(problem, fit.model, standing, pending, worlds, normals), points
+        )
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the campaign has reached; larger is better throughout."""
+
+    best: float
+    """Incumbent: best feasible objective, or the worst of all while none is feasible."""
+    feasible: bool
+    unit: float
+    """Spread of the objectives measured."""
+    centres: Points
+    """Best distinct points, feasible ones first, c x d."""
+
+    @classmethod
+    def of(cls, problem: Problem, data: Data) -> Standing | None:
+        """Read it off the data; None if no objective is known.
+
+        While nothing is feasible, nearly every point improves on the incumbent, so that the
+        probability of feasibility decides.
+        """
+        objective = problem.objective
+        known = objective.known(problem.space.log_prior(data.points))
+        with np.errstate(all="ignore"):
+            value = np.asarray(objective.compose(data.values, known))
+        rows = np.flatnonzero(np.isfinite(value))
+        if not len(rows):
+            return None
+        holds = feasible(problem, data.values)[rows]
+        value = value[rows]
+        order = rows[np.lexsort((-value, ~holds))]
+        points = data.points[order]
+        _, first = np.unique(points, axis=0, return_index=True)
+        best = value[holds].max() if holds.any() else value.min()
+        return cls(
+            best=float(best),
+            feasible=bool(holds.any()),
+            unit=float(value.std()) or 1.0,
+            centres=points[np.sort(first)[:_CENTRES]],
+        )
+
+
+def feasible(problem: Problem, values: Floats) -> np.ndarray:
+    """Whether the constraints hold for outcomes n.. x m, shape n..; missing ones do not."""
+    holds = np.ones(values.shape[:-1], dtype=bool)
+    for limit in problem.objective.limits:
+        column = values[..., limit.outcome]
+        holds &= np.isfinite(column)
+        holds &= (column >= limit.lower) if limit.lower is not None else True
+        holds &= (column <= limit.upper) if limit.upper is not None else True
+    return holds
+
+
+def _acquisition(
+    problem: Problem,
+    model: ModelList,
+    standing: Standing,
+    waiting: Points,
+    worlds: Tensor,
+    normals: Tensor,
+) -> ComposedLogEI:
+    """The acquisition function with the waiting points, p x d, fantasised in every world."""
+    best = torch.tensor([standing.best], dtype=torch.float64)
+    if len(waiting):
+        at, m = torch.tensor(waiting), len(problem.objective.outcomes)
+        draws = worlds[:, : len(waiting) * m].reshape(len(worlds), len(waiting), m)
+        with torch.no_grad():
+            results = _fantasies(model, at, draws)
+            model = _conditioned(model, at, results)
+            value = problem.objective.compose(results, known_terms(problem, at))
+        holds = torch.from_numpy(feasible(problem, results.numpy()))
+        best = best.maximum(torch.where(holds, value, -torch.inf).amax(-1))
+    return ComposedLogEI(model, problem, best, standing.unit, normals)
+
+
+def _conditioned(model: ModelList, at: Tensor, results: Tensor) -> ModelList:
+    """The model given results F x p x m at p x d points."""
+    singles: Any = model.models
+    return ModelList(
+        *(
+            single.condition_on_observations(at, results[..., [column]])
+            for column, single in enumerate(singles)
+        )
+    )
+
+
+def _fantasies(model: ModelList, at: Tensor, draws: Tensor) -> Tensor:
+    """Joint posterior samples at p x d points from standard normals, F x p x m."""
+    columns = []
+    singles: Any = model.models
+    for column, single in enumerate(singles):
+        posterior = single.posterior(at)
+        covariance = posterior.distribution.covariance_matrix
+        spread = covariance.diagonal().sqrt()
+        # As a correlation, so that the jitter means the same whatever the units.
+        correlation = covariance / torch.outer(spread, spread)
+        factor = torch.linalg.cholesky(correlation + 1e-6 * torch.eye(len(at), dtype=at.dtype))
+        columns.append(posterior.mean.squeeze(-1) + spread * (draws[..., column] @ factor.T))
+    return torch.stack(columns, dim=-1)
+
+
+def _normals(samples: int, columns: int, rng: np.random.Generator) -> Tensor:
+    """Quasi-random standard normal samples, samples x columns."""
+    cube = qmc.Sobol(max(columns, 1), scramble=True, rng=rng).random(samples)
+    return torch.tensor(norm.ppf(np.clip(cube, 1e-9, 1 - 1e-9))[:, :columns])

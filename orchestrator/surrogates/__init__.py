@@ -1,0 +1,1 @@
+"""Models of the measures: what a proposer asks before it picks points."""
