@@ -1,0 +1,74 @@
+"""The variational autoencoder of handwritten digits, shared by its training and its space.
+
+Kingma and Welling 2014, arXiv:1312.6114; jointly with a predictor on the latent mean as in
+Gómez-Bombarelli et al. 2018, doi:10.1021/acscentsci.7b00572.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+SIDE = 28
+"""Images are ``SIDE x SIDE`` pixels."""
+
+
+class DigitVae(nn.Module):
+    """Convolutional encoder, deconvolutional decoder, softmax head on the latent mean."""
+
+    def __init__(self, latent: int = 2, channels: int = 32, hidden: int = 256) -> None:
+        super().__init__()
+        self.latent = latent
+        flat = 2 * channels * (SIDE // 4) ** 2
+        self.encoder = nn.Sequential(
+            *_convolution(1, channels, stride=1),
+            *_convolution(channels, channels, stride=2),
+            *_convolution(channels, 2 * channels, stride=1),
+            *_convolution(2 * channels, 2 * channels, stride=2),
+            nn.Flatten(),
+            nn.Linear(flat, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, 2 * latent),
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(latent, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, flat),
+            nn.ReLU(),
+            nn.Unflatten(1, (2 * channels, SIDE // 4, SIDE // 4)),
+            nn.ConvTranspose2d(2 * channels, 2 * channels, 4, stride=2, padding=1),
+            nn.ReLU(),
+            nn.ConvTranspose2d(2 * channels, channels, 4, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(channels, 1, 3, padding=1),
+        )
+        self.head = nn.Sequential(
+            nn.Linear(latent, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10)
+        )
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Posterior mean and log variance, each ``n x d``, of images ``n x 1 x 28 x 28``."""
+        mean, log_variance = self.encoder(images).chunk(2, dim=1)
+        return mean, log_variance.clamp(-12.0, 6.0)
+
+    def decode(self, points: Tensor) -> Tensor:
+        """Logits of the pixels' grey values, ``n x 1 x 28 x 28``, of points ``n x d``."""
+        logits: Tensor = self.decoder(points)
+        return logits
+
+    def classify(self, points: Tensor) -> Tensor:
+        """Logits of the ten classes, ``n x 10``, of points ``n x d``."""
+        logits: Tensor = self.head(points)
+        return logits
+
+    def grey(self, points: Tensor) -> Tensor:
+        """Grey values 0 to 255 as bytes, ``n x 28 x 28``, of points ``n x d``."""
+        return (torch.sigmoid(self.decode(points)) * 255).round().to(torch.uint8).squeeze(1)
+
+
+def _convolution(before: int, after: int, *, stride: int) -> list[nn.Module]:
+    return [
+        nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(after),
+        nn.ReLU(),
+    ]

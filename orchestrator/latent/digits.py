@@ -1,0 +1,143 @@
+"""The space of handwritten digits: a 2-D latent plane decoded to images of 28 x 28 pixels."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from orchestrator.latent import gaussian, registry
+from orchestrator.latent.digit_networks import SIDE, DigitVae
+from orchestrator.latent.protocol import Decoded, Points, Rendering, SpaceError
+
+DEFAULT_MODEL = "digits-2d-classifier"
+LIMIT = 4.0
+"""Campaigns search ±4; the recipe asks for at least 99 % of the test images' means inside."""
+SCALE = 8
+"""Pictures for people are this many times larger."""
+_BLOCK = 64
+"""The network sees blocks of this size, the last one padded, so that an object depends neither on
+its neighbours nor on their number."""
+
+
+class DigitsSpace:
+    """Latent plane of a variational autoencoder of MNIST; its prior is the standard normal."""
+
+    sample_kind = "image"
+    media_type = "image/png"
+
+    def __init__(self, model: str | None = None) -> None:
+        """Loads a model by name or folder, by default the shipped one.
+
+        Raises:
+            SpaceError: the model is unknown, of another kind, or changed.
+        """
+        card, tensors = registry.load(model or DEFAULT_MODEL, task="digits-vae")
+        self._network = DigitVae(**card["network"])
+        self._network.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()})
+        self._network.eval()
+        self.dim = self._network.latent
+        self.bounds = gaussian.box(LIMIT, self.dim)
+        self.model_hash = str(card["weights_sha256"])
+
+    def decode(self, points: Points, rng: np.random.Generator) -> list[Decoded]:
+        """The PNG images of points ``n x d``; the key is the SHA-256 of the pixels.
+
+        Raises:
+            SpaceError: the points have another shape.
+        """
+        points = gaussian.check_points(points, self.dim)
+        finite = np.isfinite(points).all(axis=1)
+        images = self._pixels(np.where(finite[:, None], points, 0.0))
+        return [
+            _decoded(image) if good else Decoded(None, "", False, "the point is not finite")
+            for image, good in zip(images, finite, strict=True)
+        ]
+
+    def encode(self, objects: Sequence[str | bytes]) -> Points:
+        """Posterior means ``n x d`` of PNG images of 28 x 28 grey pixels.
+
+        Raises:
+            SpaceError: an object is no such image.
+        """
+        means = np.empty((len(objects), self.dim))
+        images = [pixels(item) for item in objects]
+        with torch.inference_mode():
+            for start in range(0, len(images), _BLOCK):
+                part = images[start : start + _BLOCK]
+                block = np.zeros((_BLOCK, 1, SIDE, SIDE), dtype=np.float32)
+                block[: len(part), 0] = np.stack(part) / np.float32(255)
+                mean, _ = self._network.encode(torch.from_numpy(block))
+                means[start : start + _BLOCK] = mean[: len(part)].numpy()
+        return means
+
+    def log_prior(self, points: Points) -> NDArray[np.float64]:
+        """Log density of the standard normal, shape ``n``."""
+        return gaussian.log_density(gaussian.check_points(points, self.dim))
+
+    def sample_prior(self, n: int, rng: np.random.Generator) -> Points:
+        """n draws from the standard normal truncated to the bounds, ``n x d``."""
+        return gaussian.sample(n, self.bounds, rng)
+
+    def render(self, content: str | bytes) -> Rendering:
+        """The image, enlarged.
+
+        Raises:
+            SpaceError: the content is no such image.
+        """
+        image = Image.fromarray(pixels(content))
+        large = image.resize((SCALE * SIDE, SCALE * SIDE), Image.Resampling.BICUBIC)
+        return Rendering("image/png", _png(large))
+
+    def class_probabilities(self, points: Points) -> NDArray[np.float64]:
+        """What the head that was trained along reads at points ``n x d``: ``n x 10``."""
+        points = gaussian.check_points(points, self.dim)
+        with torch.inference_mode():
+            logits = self._network.classify(torch.from_numpy(points).float())
+            return np.asarray(logits.double().softmax(dim=1).numpy())
+
+    def _pixels(self, points: Points) -> NDArray[np.uint8]:
+        images = np.empty((len(points), SIDE, SIDE), dtype=np.uint8)
+        with torch.inference_mode():
+            for start in range(0, len(points), _BLOCK):
+                part = points[start : start + _BLOCK]
+                block = np.zeros((_BLOCK, self.dim), dtype=np.float32)
+                block[: len(part)] = part
+                grey = self._network.grey(torch.from_numpy(block))
+                images[start : start + _BLOCK] = grey[: len(part)].numpy()
+        return images
+
+
+def pixels(content: str | bytes) -> NDArray[np.uint8]:
+    """Grey values, ``28 x 28``, of a PNG image.
+
+    Raises:
+        SpaceError: the content is no PNG image of that size.
+    """
+    if isinstance(content, str):
+        raise SpaceError(f"an image must be PNG bytes, not the text {content[:60]!r}")
+    try:
+        image = Image.open(io.BytesIO(content), formats=["PNG"])
+        grey = np.asarray(image.convert("L"))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise SpaceError(f"not a PNG image: {content[:16]!r}… of {len(content)} bytes") from error
+    if grey.shape != (SIDE, SIDE):
+        size = f"{image.width} x {image.height}"
+        raise SpaceError(f"an image must have {SIDE} x {SIDE} pixels; this one has {size}")
+    return grey
+
+
+def _decoded(image: NDArray[np.uint8]) -> Decoded:
+    key = hashlib.sha256(image.tobytes()).hexdigest()
+    return Decoded(_png(Image.fromarray(image)), key, valid=True)
+
+
+def _png(image: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=False, compress_level=9)
+    return buffer.getvalue()

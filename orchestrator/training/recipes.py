@@ -1,0 +1,120 @@
+"""The named recipes: everything that decides what a training run gives, besides the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from orchestrator.latent.protocol import SpaceError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A frozen configuration; a changed one deserves another name."""
+
+    name: str
+    task: Literal["digits-vae", "digits-cnn", "digits-cnn-second", "molecules"]
+    description: str
+    network: Mapping[str, int | float]
+    """Arguments of the network's constructor."""
+    weights: Mapping[str, float]
+    """Weights of the terms of the loss, and what else shapes it; each task says which."""
+    epochs: int
+    batch: int
+    learning_rate: float
+    """At its peak: it rises over the first steps and falls to nothing along a cosine."""
+    seed: int
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+
+
+def _recipe(
+    name: str,
+    task: Literal["digits-vae", "digits-cnn", "digits-cnn-second", "molecules"],
+    description: str,
+    network: dict[str, int | float],
+    weights: dict[str, float],
+    **schedule: float,
+) -> Recipe:
+    return Recipe(
+        name,
+        task,
+        description,
+        MappingProxyType(network),
+        MappingProxyType(weights),
+        epochs=int(schedule["epochs"]),
+        batch=int(schedule["batch"]),
+        learning_rate=schedule["learning_rate"],
+        seed=int(schedule["seed"]),
+        weight_decay=schedule.get("weight_decay", 0.0),
+    )
+
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType(
+    {
+        recipe.name: recipe
+        for recipe in (
+            _recipe(
+                "digits-2d-classifier",
+                "digits-vae",
+                "2-D VAE of MNIST, trained jointly with a classifier on the latent mean",
+                {"latent": 2, "channels": 24, "hidden": 128},
+                {"vae": 1.0, "predictor": 20.0},
+                epochs=25,
+                batch=128,
+                learning_rate=1e-3,
+                seed=1,
+            ),
+            _recipe(
+                "digits-cnn",
+                "digits-cnn",
+                "convolutional classifier of MNIST: the evaluator of digit campaigns",
+                {"channels": 16, "hidden": 128, "dropout": 0.3},
+                {},
+                epochs=12,
+                batch=128,
+                learning_rate=2e-3,
+                weight_decay=1e-4,
+                seed=2,
+            ),
+            _recipe(
+                "digits-cnn-second",
+                "digits-cnn-second",
+                "an independent classifier of MNIST, to judge what campaigns found",
+                {"width": 20},
+                {},
+                epochs=12,
+                batch=128,
+                learning_rate=2e-3,
+                weight_decay=1e-4,
+                seed=1977,
+            ),
+            _recipe(
+                "zinc-selfies",
+                "molecules",
+                "SELFIES VAE of ZINC-250k with a property head for QED, logP and SA",
+                {"latent": 56, "embedding": 128, "encoder": 256, "decoder": 512, "head": 128},
+                {"kl": 0.1, "warm_up": 0.2, "property": 1.0},
+                epochs=20,
+                batch=256,
+                learning_rate=1.5e-3,
+                weight_decay=1e-5,
+                seed=11,
+            ),
+        )
+    }
+)
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises:
+        SpaceError: there is none; the message lists those there are.
+    """
+    if name not in RECIPES:
+        raise SpaceError(f"no recipe is named {name!r}; there are: {', '.join(sorted(RECIPES))}")
+    return RECIPES[name]

