@@ -1,0 +1,143 @@
+"""How good a molecule autoencoder is: figures on held-out molecules and on draws from its prior.
+
+Validity, uniqueness, novelty and internal diversity as in MOSES (Polykovskiy et al. 2020,
+doi:10.3389/fphar.2020.565644); active units as in Burda et al. 2016, arXiv:1509.00519.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rdkit import Chem, DataStructs
+from rdkit.Chem import rdFingerprintGenerator
+from scipy.stats import wasserstein_distance
+
+from orchestrator.latent import chemistry
+from orchestrator.latent.molecule_networks import MoleculeVae
+from orchestrator.latent.molecules import Codec, smiles_of
+from orchestrator.training.molecule_data import MoleculeData
+
+_DIVERSITY_SAMPLE = 1_000
+_PARALLEL_FROM = 2_000
+
+
+def figures(
+    network: MoleculeVae,
+    data: MoleculeData,
+    training: NDArray[np.int64],
+    held_out: NDArray[np.int64],
+    seed: int,
+) -> dict[str, Any]:
+    """Everything about one trained network; the prior is drawn as often as there are held out."""
+    network.eval()
+    codec = Codec(network, data.vocabulary, int(data.lengths.max()))
+    rng = np.random.default_rng((seed, 1))
+    sequences = [data.tokens[i, : data.lengths[i] - 1].tolist() for i in held_out]
+    started = time.perf_counter()
+    means = codec.encode(sequences)
+    encoded = time.perf_counter()
+    texts = codec.decode(means)
+    decoded = time.perf_counter()
+    exact = [a == data.smiles[i] for a, i in zip(_smiles(texts), held_out, strict=True)]
+    return {
+        "held_out": len(held_out),
+        "reconstruction_exact": float(np.mean(exact)),
+        "encode_per_second": round(len(held_out) / (encoded - started)),
+        "decode_per_second": round(len(held_out) / (decoded - encoded)),
+        **_posterior(network, data, held_out),
+        **_head(codec.properties(means), data.properties[held_out]),
+        **_prior(codec, data, training, held_out, rng),
+    }
+
+
+def _posterior(
+    network: MoleculeVae, data: MoleculeData, held_out: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Divergence of each unit and the share of active ones (variance of the mean > 0.01)."""
+    means, divergences, losses = [], [], []
+    lengths = data.lengths[held_out]
+    with torch.inference_mode():
+        for length in np.unique(lengths):
+            for rows in np.array_split(held_out[lengths == length], 1 + (lengths == length).sum() // 500):
+                tokens = torch.from_numpy(data.tokens[rows, :length].astype(np.int64))
+                mean, log_variance = network.encode(tokens)
+                means.append(mean)
+                divergences.append(0.5 * (mean**2 + log_variance.exp() - 1 - log_variance))
+                logits = network.logits(mean, tokens).transpose(1, 2)
+                losses.append(torch.nn.functional.cross_entropy(logits, tokens, reduction="none").sum(1))
+    mean, divergence = torch.cat(means), torch.cat(divergences).mean(dim=0)
+    return {
+        "active_units": int((mean.var(dim=0) > 0.01).sum()),
+        "kl_nats": float(divergence.sum()),
+        "kl_nats_per_unit": [round(value, 3) for value in sorted(divergence.tolist())],
+        "reconstruction_nats_at_mean": float(torch.cat(losses).mean()),
+        "posterior_mean_std": float(mean.std(dim=0).mean()),
+    }
+
+
+def _head(predicted: NDArray[np.float64], actual: NDArray[np.float32]) -> dict[str, Any]:
+    residual = ((predicted - actual) ** 2).mean(axis=0) / actual.var(axis=0)
+    names = chemistry.PROPERTIES
+    return {f"head_r2_{name}": float(1 - r) for name, r in zip(names, residual, strict=True)}
+
+
+def _prior(
+    codec: Codec,
+    data: MoleculeData,
+    training: NDArray[np.int64],
+    held_out: NDArray[np.int64],
+    rng: np.random.Generator,
+) -> dict[str, Any]:
+    """10,000 draws from N(0, I), untruncated, against the held-out molecules."""
+    points = rng.standard_normal((len(held_out), codec.network.latent))
+    smiles = [s for s in _smiles(codec.decode(points)) if s is not None]
+    unique = sorted(set(smiles))
+    known = {data.smiles[i] for i in training}
+    measured = np.array(_parallel(_properties, smiles))
+    distances = {
+        f"prior_wasserstein_{name}": float(
+            wasserstein_distance(measured[:, i], data.properties[held_out, i])
+        )
+        for i, name in enumerate(chemistry.PROPERTIES)
+    }
+    return {
+        "prior_valid": len(smiles) / len(points),
+        "prior_unique": len(unique) / max(1, len(smiles)),
+        "prior_novel": float(np.mean([s not in known for s in unique])),
+        "prior_internal_diversity": _diversity(unique, rng),
+        "prior_best_qed": float(measured[:, 0].max()),
+        **distances,
+    }
+
+
+def _diversity(smiles: list[str], rng: np.random.Generator) -> float:
+    """1 - mean Tanimoto similarity of Morgan fingerprints (radius 2, 1,024 bits) over pairs."""
+    chosen = rng.permutation(len(smiles))[:_DIVERSITY_SAMPLE]
+    generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=1024)
+    prints = [generator.GetFingerprint(Chem.MolFromSmiles(smiles[i])) for i in chosen]
+    similar = [np.mean(DataStructs.BulkTanimotoSimilarity(p, prints)) for p in prints]
+    return float(1 - np.mean(similar))
+
+
+def _smiles(texts: list[str]) -> list[str | None]:
+    return _parallel(smiles_of, texts)
+
+
+def _properties(smiles: str) -> tuple[float, float, float]:
+    return chemistry.properties(Chem.MolFromSmiles(smiles))
+
+
+def _parallel(function: Any, items: Sequence[Any]) -> list[Any]:
+    if len(items) < _PARALLEL_FROM:
+        return list(map(function, items))
+    # Fresh processes: a forked one would inherit the locks of torch's threads.
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
+        return list(pool.map(function, items, chunksize=500))
