@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from botorch.acquisition.acquisition import AcquisitionFunction
 from botorch.models import ModelList
+from botorch.models.model import Model
 from botorch.utils.probability.utils import log_ndtr, log_prob_normal_in
 from botorch.utils.safe_math import log_fatplus, logmeanexp
 from torch import Tensor
@@ -147,7 +148,7 @@ def moments(model: ModelList, problem: Problem, points: Tensor, normals: Tensor)
         return torch.stack([samples.mean(0), samples.std(0)])
 
 
-def _marginals(model: ModelList, points: Tensor) -> tuple[Tensor, Tensor]:
+def _marginals(model: Model, points: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation at single points, b.. x 1 x d to b.. x m."""
     posterior: Any = model.posterior(points)
     return posterior.mean.squeeze(-2), posterior.variance.squeeze(-2).sqrt()
