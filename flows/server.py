@@ -1,9 +1,9 @@
 """The embedded Prefect server: a child process that lives exactly as long as its parent needs it.
 
-The parent starts this very file as a script and holds two pipes. On the first the child says its
-port; the second is the child's standard input, on which nothing is ever written: its end means that
-the parent is done, or was killed, SIGKILL included, and the child goes too. That needs no signal
-and no polling, and works on every system.
+The parent holds two pipes to the child (:mod:`flows.server_process`). On the first the child says
+its port; the second is the child's standard input, on which nothing is ever written: its end means
+that the parent is done, or was killed, SIGKILL included, and the child goes too. That needs no
+signal and no polling, and works on every system.
 
 Prefect has an ephemeral server of its own, but that one is orphaned when its parent is killed,
 takes its port by chance, and is asked every tenth of a second whether it is there. Here the socket
@@ -13,14 +13,12 @@ listens before anything is imported, so that the first request waits in it until
 import contextlib
 import logging
 import os
-import signal
-import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from orchestrator.errors import AssayloopError, ExitCode, Problem
 
 START_TIMEOUT = 120.0
 """Seconds until a server that does not answer is given up (11 s are usual on two cores when the
@@ -43,6 +41,16 @@ SERVER_SETTINGS = {
 """What an embedded server does without: it serves one run, and nobody looks at its events."""
 
 
+class ServerError(AssayloopError):
+    """The embedded server did not start, or does not answer."""
+
+    exit_code = ExitCode.OUR_FAULT
+
+    def __init__(self, what: str, log: Path) -> None:
+        remedy = f"{log} says why; PREFECT_API_URL may name a running server instead"
+        super().__init__([Problem("", f"Prefect's embedded server {what}", remedy)])
+
+
 @contextlib.contextmanager
 def prefect_api(home: Path, log: Path) -> Iterator[str]:
     """Give the flows of this process a Prefect server, and send the engine's log lines to a file.
@@ -59,7 +67,7 @@ def prefect_api(home: Path, log: Path) -> Iterator[str]:
         The address of the API, such as ``http://127.0.0.1:41234/api``.
 
     Raises:
-        RuntimeError: If the server ends, or does not answer within :data:`START_TIMEOUT`.
+        ServerError: The server ends, or does not answer within :data:`START_TIMEOUT`.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     given = os.environ.get("PREFECT_API_URL")
@@ -86,7 +94,7 @@ def _server(folder: Path, log: Path) -> Iterator[str]:
     environment = {**os.environ, **SERVER_SETTINGS, "PREFECT_HOME": str(folder)}
     with log.open("ab") as lines:
         process = subprocess.Popen(
-            [sys.executable, "-P", __file__],
+            [sys.executable, "-P", str(Path(__file__).with_name("server_process.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=lines,
@@ -98,7 +106,7 @@ def _server(folder: Path, log: Path) -> Iterator[str]:
     try:
         port = process.stdout.readline().strip()
         if not port:
-            raise RuntimeError(f"Prefect's embedded server did not start; its log is {log}")
+            raise ServerError("did not start", log)
         yield f"http://127.0.0.1:{int(port)}/api"
     finally:
         process.stdin.close()
@@ -117,9 +125,7 @@ def _await_health(url: str, log: Path) -> None:
     try:
         httpx.get(f"{url}/health", timeout=START_TIMEOUT, trust_env=False).raise_for_status()
     except httpx.HTTPError as error:
-        raise RuntimeError(
-            f"Prefect's embedded server does not answer ({error!r}); its log is {log}"
-        ) from error
+        raise ServerError(f"does not answer ({error!r})", log) from error
 
 
 @contextlib.contextmanager
@@ -166,44 +172,3 @@ def _prints(handler: logging.Handler) -> bool:
     """Whether it is one of Prefect's own that writes to the terminal (and not to its API)."""
     ours = type(handler).__module__ == "prefect.logging.handlers"
     return ours and isinstance(handler, logging.StreamHandler)
-
-
-# What follows runs in the child only.
-
-
-def _serve() -> None:
-    """Serve Prefect's API on a free loopback port until standard input ends."""
-    # Named as TCP, or asyncio would leave Nagle's delay on: 30 ms with every answer.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(128)
-    print(listener.getsockname()[1], flush=True)  # noqa: T201  # the parent reads it
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-    import uvicorn
-    from filelock import FileLock
-    from prefect.server.api.server import create_app
-    from prefect.settings import PREFECT_HOME
-
-    class Server(uvicorn.Server):
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            # Two first starts in one home must not create the same database at once.
-            with FileLock(PREFECT_HOME.value() / "start.lock"):
-                await super().startup(sockets=sockets)
-
-    config = uvicorn.Config(
-        create_app(), log_level="warning", lifespan="on", timeout_graceful_shutdown=1
-    )
-    Server(config).run(sockets=[listener])
-
-
-def _end_with_parent() -> None:
-    """End this process soon after the other end of standard input is closed, however that came."""
-    sys.stdin.buffer.read()
-    os.kill(os.getpid(), signal.SIGTERM)  # in order, once the server runs; at once before that
-    time.sleep(STOP_TIMEOUT / 2)
-    os._exit(1)
-
-
-if __name__ == "__main__":
-    _serve()

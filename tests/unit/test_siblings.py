@@ -20,7 +20,7 @@ def test_the_installed_packages_are_accepted() -> None:
 
 
 def test_a_missing_package_is_named(tmp_path: Path) -> None:
-    with pytest.raises(AssayloopError, match="no_such_package_here.*install assayloop again"):
+    with pytest.raises(AssayloopError, match=r"no_such_package_here.*install assayloop again"):
         check_siblings(["no_such_package_here"])
 
 
