@@ -86,6 +86,10 @@ class BoxSpace:
         """The parameters of each point as canonical JSON; invalid outside the limits."""
         return [self._decoded(point) for point in points]
 
+    def read(self, objects: Sequence[str | bytes]) -> list[Decoded]:
+        """Objects brought by a person, canonical, or invalid with the reason."""
+        return [self._read(content) for content in objects]
+
     def encode(self, objects: Sequence[str | bytes]) -> Points:
         """Points of n objects, ``n x d``.
 
@@ -142,6 +146,12 @@ class BoxSpace:
             allow_nan=False,
         )
         return Decoded(text, text, valid=True)
+
+    def _read(self, content: str | bytes) -> Decoded:
+        try:
+            return self._decoded(self._encoded(content))
+        except SpaceError as error:
+            return Decoded(None, "", valid=False, reason=str(error))
 
     def _encoded(self, content: str | bytes) -> NDArray[np.float64]:
         names = [parameter.name for parameter in self._parameters]

@@ -84,29 +84,44 @@ def maximise(
     """
     theta = np.log([*start.lengthscales, start.noise])
     limits = [tuple(np.log(LENGTH_LIMITS))] * x.shape[1] + [tuple(np.log(NOISE_LIMITS))]
+
+    def loss(at: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        value, slope, _ = log_posterior(at, x, y, known)
+        return -value, -slope
+
     result = minimize(
-        lambda at: _loss(at, x, y, known)[:2],
+        loss,
         np.clip(theta, *np.transpose(limits)),
         jac=True,
         method="L-BFGS-B",
         bounds=limits,
         options={"maxiter": iterations, "maxfun": 2 * iterations + 10, "ftol": 1e-7},
     )
-    loss, _, mean = _loss(result.x, x, y, known)
+    value, _, mean = log_posterior(result.x, x, y, known)
     *lengths, noise = np.exp(result.x).tolist()
-    return Hyperparameters(tuple(lengths), noise, mean), -loss
+    return Hyperparameters(tuple(lengths), noise, mean), value
 
 
 def _length_centre(dim: int) -> float:
     return math.sqrt(2) + math.log(dim) / 2
 
 
-def _loss(
+def log_posterior(
     theta: NDArray[np.float64], x: Tensor, y: Tensor, known: Tensor
 ) -> tuple[float, NDArray[np.float64], float]:
-    """Negative log posterior of log hyperparameters, its gradient, and the best constant mean."""
-    log_lengths, noise = torch.tensor(theta[:-1]), math.exp(theta[-1])
-    scaled = x / log_lengths.exp()
+    """Log posterior density of log hyperparameters up to a constant, and its gradient.
+
+    Args:
+        theta: logarithms of the lengthscales and of the noise variance, d + 1.
+        x: inputs in the unit cube, n x d.
+        y: standardised values, n.
+        known: known noise variances, n.
+
+    Returns:
+        The value, its gradient, and the constant mean that is best there.
+    """
+    lengths, noise = torch.tensor(theta[:-1]).exp(), math.exp(theta[-1])
+    scaled = x / lengths
     r = distance(scaled, scaled)
     decay = torch.exp(-r)
     covariance = (1 + r + r * r / 3) * decay
@@ -117,24 +132,23 @@ def _loss(
     row_sums = inverse.sum(0)
     mean = float((row_sums @ y) / row_sums.sum())
     alpha = inverse @ (y - mean)
-    loss = float((y - mean) @ alpha / 2 + factor.diagonal().log().sum())
+    fit = -float((y - mean) @ alpha / 2 + factor.diagonal().log().sum())
 
-    weight = (inverse - torch.outer(alpha, alpha)) / 2
+    weight = (torch.outer(alpha, alpha) - inverse) / 2
     # d k / d (squared scaled distance) = -5/6 (1 + r) exp(-r), with r as `distance` scales it.
     pull = weight * (1 + r) * decay * (-5 / 6)
     squares = scaled.square().T @ pull.sum(0) - (scaled * (pull @ scaled)).sum(0)
     slope = np.empty_like(theta)
     slope[:-1] = (-4 * squares).numpy()
     slope[-1] = noise * float(weight.diagonal().sum())
-    return (*_add_priors(theta, loss, slope), mean)
+    prior, prior_slope = _log_prior(theta)
+    return fit + prior, slope + prior_slope, mean
 
 
-def _add_priors(
-    theta: NDArray[np.float64], loss: float, slope: NDArray[np.float64]
-) -> tuple[float, NDArray[np.float64]]:
-    """Add minus the log densities of the lognormal priors, as densities of the values."""
+def _log_prior(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    """Lognormal densities of lengthscales and noise, up to a constant, and the gradient."""
     dim = len(theta) - 1
     centre = np.array([_length_centre(dim)] * dim + [_NOISE_CENTRE])
     spread = np.array([_LENGTH_SPREAD] * dim + [_NOISE_SPREAD])
     away = (theta - centre) / spread
-    return loss + float((away**2 / 2 + theta).sum()), slope + away / spread + 1
+    return -float((away**2 / 2 + theta).sum()), -away / spread - 1

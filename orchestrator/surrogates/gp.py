@@ -31,6 +31,19 @@ _JITTER = (0.0, 1e-8, 1e-6, 1e-4)
 """Added to the unit diagonal of a covariance, in turn, until it has a Cholesky factor."""
 
 
+class UnfloredPosterior(GPyTorchPosterior):
+    """A normal posterior whose variance is as small as its units make it.
+
+    GPyTorch lifts variances to 1e-10, which is a lot where an outcome is counted in 1e-12.
+    """
+
+    @property
+    def variance(self) -> Tensor:
+        """Variance, shape ``b.. x q x 1``."""
+        diagonal: Tensor = self.distribution.lazy_covariance_matrix.diagonal(dim1=-2, dim2=-1)
+        return diagonal.unsqueeze(-1)
+
+
 class OutcomeGP(Model):
     """Posterior of one outcome, in its own units, at points in the space's coordinates.
 
@@ -63,7 +76,7 @@ class OutcomeGP(Model):
         self._lengths = torch.tensor(hyperparameters.lengthscales, dtype=torch.float64)
         covariance = matern(points, points, self._lengths) + noise.diag()
         self._factor = _cholesky(covariance)
-        residuals = (values - hyperparameters.mean).reshape(-1, len(points)).T
+        residuals = (values - hyperparameters.mean).reshape(values.shape[:-1].numel(), -1).T
         self._weights = torch.cholesky_solve(residuals, self._factor)
 
     @property
@@ -104,7 +117,7 @@ class OutcomeGP(Model):
             shift + factor * self._worlds(mean),
             to_linear_operator(factor**2 * self._spread(covariance)),
         )
-        posterior = GPyTorchPosterior(normal)
+        posterior = UnfloredPosterior(normal)
         return posterior if posterior_transform is None else posterior_transform(posterior)
 
     def condition_on_observations(self, X: Tensor, Y: Tensor, **_: Any) -> OutcomeGP:
