@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from adapters.checks import refusals
-from adapters.protocol import Capabilities, EvaluatorError, Reading
-from adapters.units import convert
+from adapters.protocol import Capabilities, Reading
+from adapters.units import convert, convert_std
 from db import repository
 from db.ledger import Draft
 from db.models import Candidate, Measurement
@@ -18,6 +18,7 @@ from db.session import now
 from db.states import CampaignState
 from orchestrator import candidates, loop, recording
 from orchestrator.errors import BadInput, Conflict
+from orchestrator.latent.protocol import SpaceError
 from orchestrator.wiring import Parts
 
 
@@ -98,7 +99,7 @@ def tell(
                 name=reading.name,
                 value=convert(reading.value, reading.unit, unit),
                 unit=unit,
-                std=None if reading.std is None else convert(reading.std, reading.unit, unit),
+                std=None if reading.std is None else convert_std(reading.std, reading.unit, unit),
                 censoring=str(reading.censoring),
                 measured_at=None,
                 received_at=now(),
@@ -172,7 +173,7 @@ def _candidate_of(
         return twin.number
     try:
         realised = parts.space.encode([content])
-    except EvaluatorError as error:
+    except SpaceError as error:
         raise BadInput.of("object", str(error)) from None
     number = repository.next_number(session, Candidate, parts.campaign)
     draft.new(

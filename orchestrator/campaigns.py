@@ -97,10 +97,26 @@ def register_model(session: Session, space: Space, actor: Actor) -> str | None:
     return space.model_hash
 
 
-def newest(database: Database, name: str) -> Campaign | None:
-    """The newest campaign of that name, if there is one."""
+def open_or_create(database: Database, spec: Spec, actor: Actor, *, new: bool = False) -> str:
+    """The newest campaign of the spec's name, or a new one.
+
+    Returns:
+        Its UUID.
+
+    Raises:
+        Conflict: the campaign was started, or last revised, with another spec.
+    """
     with database.read() as session:
-        return repository.find(session, name)
+        row = None if new else repository.find(session, spec.name)
+    if row is None:
+        return create(database, spec, actor)
+    if changed := changes(database, row, spec):
+        shown = "; ".join(changed[:5]) + ("; ..." if len(changed) > 5 else "")
+        raise Conflict(
+            f"{row.name}#{row.ordinal} has another spec: {shown}",
+            "record the change by `assayloop campaign revise`, or start another by --new",
+        )
+    return row.id
 
 
 def changes(database: Database, campaign: Campaign, spec: Spec) -> list[str]:

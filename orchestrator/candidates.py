@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -11,7 +11,7 @@ from db import repository
 from db.ledger import Draft
 from db.models import Candidate, Job
 from db.states import JobState
-from orchestrator.latent.protocol import Decoded
+from orchestrator.latent.protocol import Decoded, Space, SpaceError
 from orchestrator.proposers.protocol import Proposal
 from orchestrator.wiring import Parts
 
@@ -61,10 +61,25 @@ def add(
 
 
 def encode(parts: Parts, decoded: Sequence[Decoded]) -> list[list[float] | None]:
-    """The realised point of each object: where it encodes to; None where there is no object."""
+    """The realised point of each object: where it encodes to.
+
+    None where there is no object, or where the model cannot read it: a decoder can write what
+    its own vocabulary has no word for once it is in canonical form.
+    """
     contents = [one.content for one in decoded if one.content is not None]
-    points: Iterator[Any] = iter(parts.space.encode(contents) if contents else [])
-    return [None if one.content is None else [float(x) for x in next(points)] for one in decoded]
+    points = iter(_encoded(parts.space, contents))
+    return [None if one.content is None else next(points) for one in decoded]
+
+
+def _encoded(space: Space, contents: Sequence[str | bytes]) -> list[list[float] | None]:
+    if not contents:
+        return []
+    try:
+        return [[float(x) for x in point] for point in space.encode(contents)]
+    except SpaceError:
+        if len(contents) == 1:
+            return [None]
+        return [point for one in contents for point in _encoded(space, [one])]
 
 
 def settle(

@@ -57,6 +57,22 @@ class Settings:
         return self.home / "models"
 
     @property
+    def sqlite_file(self) -> Path | None:
+        """The database's file, if it is one of SQLite."""
+        url = self.database_url
+        return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder where objects are put that are shown by path."""
+        return self.home / "artifacts"
+
+    @property
+    def reports(self) -> Path:
+        """Folder of HTML reports."""
+        return self.home / "reports"
+
+    @property
     def logs(self) -> Path:
         """Folder of log files."""
         return self.home / "logs"

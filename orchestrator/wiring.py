@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,6 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from adapters import registry as evaluators
-from adapters.checks import require_measures
 from adapters.protocol import Evaluator, EvaluatorError, OptionError
 from db import lease, migrate, repository
 from db.ledger import Actor, Draft, append
@@ -24,7 +24,7 @@ from orchestrator.latent.protocol import Space, SpaceError
 from orchestrator.objective import Objective, ObjectiveError
 from orchestrator.proposers import registry
 from orchestrator.proposers.protocol import Proposer
-from orchestrator.settings import Settings
+from orchestrator.settings import DATABASE_URL, Settings
 from orchestrator.spec import EvaluatorSpec, Spec
 from orchestrator.spec_file import SpecSource
 from orchestrator.spec_yaml import KeyPath
@@ -69,23 +69,54 @@ class Parts:
         return self._lap - before
 
 
-def database(settings: Settings) -> Database:
+def database(settings: Settings, *, create: bool = False) -> Database:
     """The database of the settings, at this release's schema revision.
+
+    Args:
+        settings: Where it is.
+        create: Make the SQLite file with its tables if there is none. A PostgreSQL database is
+            only ever changed by ``assayloop db upgrade``.
 
     Raises:
         SchemaMismatch: it is at another revision; the message names the command that upgrades it.
         BadInput: it cannot be reached.
     """
+    file = settings.sqlite_file
+    if file is not None and not file.exists():
+        if not create:
+            raise SchemaMismatch(None, migrate.newest())
+        return upgrade(settings)
     opened = Database(settings.database_url)
-    try:
+    with _reachable(settings):
         found = migrate.current(opened.engine)
-    except OperationalError as error:
-        raise BadInput.of(
-            "ASSAYLOOP_DATABASE_URL", f"cannot open {settings.shown_url}: {error.orig}"
-        ) from None
     if found != migrate.newest():
         raise SchemaMismatch(found, migrate.newest())
     return opened
+
+
+def upgrade(settings: Settings) -> Database:
+    """The database of the settings, created or brought to this release's schema revision.
+
+    Raises:
+        BadInput: it cannot be reached or written.
+    """
+    file = settings.sqlite_file
+    with _reachable(settings):
+        if file is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        opened = Database(settings.database_url)
+        migrate.upgrade(opened.engine)
+    return opened
+
+
+@contextmanager
+def _reachable(settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, OSError) as error:
+        reason = error.orig if isinstance(error, OperationalError) else error.strerror
+        what = f"{settings.shown_url} cannot be opened: {reason}"
+        raise BadInput.of(DATABASE_URL, what) from None
 
 
 def space(spec: Spec) -> Space:
@@ -134,8 +165,7 @@ def check(source: SpecSource) -> None:
 
 def _check_evaluator(source: SpecSource, path: KeyPath, part: EvaluatorSpec) -> None:
     try:
-        evaluator = evaluators.create(part.use, part.options)
-        require_measures(evaluator.capabilities, part.measures)
+        evaluators.create(part.use, part.options).check(part.measures)
     except OptionError as error:
         raise source.problem((*path, "options", error.option), str(error)) from None
     except EvaluatorError as error:
@@ -149,7 +179,7 @@ def build(opened: Database, campaign_id: str, *, actor: Actor | None = None) -> 
         row = repository.campaign(session, campaign_id)
         revision = repository.revision(session, campaign_id, row.revision)
     spec = Spec.model_validate(revision.resolved)
-    return Parts(
+    parts = Parts(
         database=opened,
         actor=actor or actors.current(),
         campaign=campaign_id,
@@ -163,6 +193,9 @@ def build(opened: Database, campaign_id: str, *, actor: Actor | None = None) -> 
         proposer=registry.proposer(spec.proposer.kind),
         surrogate=registry.surrogate(spec.surrogate.kind),
     )
+    if "torch" in sys.modules:  # whatever computes with it has imported it by now
+        sys.modules["torch"].set_num_threads(spec.threads)
+    return parts
 
 
 @contextmanager

@@ -1,0 +1,81 @@
+"""What a campaign has reached, in the shape that scripts rely on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from db import artifacts, repository
+from db.models import Artifact, Campaign, Candidate
+from db.session import Database
+from orchestrator import dataset
+from orchestrator.objective import Objective
+from orchestrator.spec import Spec
+
+SUFFIXES = {"image/png": ".png", "image/svg+xml": ".svg", "application/json": ".json"}
+
+
+def status(session: Session, row: Campaign) -> dict[str, Any]:
+    """Where one campaign stands."""
+    return {
+        "name": f"{row.name}#{row.ordinal}",
+        "status": str(row.state),
+        "reason": row.reason,
+        "rounds": row.rounds,
+        "evaluations": row.evaluations,
+        "open_jobs": repository.open_jobs(session, row.id),
+    }
+
+
+def show(database: Database, row: Campaign, top: int, folder: Path) -> dict[str, Any]:
+    """Where one campaign stands, and its best candidates.
+
+    Args:
+        database: Where the campaign is.
+        row: The campaign.
+        top: How many of the best.
+        folder: Where artifacts are put that are shown by path; made if needed.
+    """
+    with database.read() as session:
+        spec = Spec.model_validate(repository.revision(session, row.id, row.revision).resolved)
+        leaders = repository.best(session, row.id, top, maximize=Objective(spec.objective).maximize)
+        return status(session, row) | {
+            "best": [_best(session, candidate, folder) for candidate in leaders]
+        }
+
+
+def _best(session: Session, candidate: Candidate, folder: Path) -> dict[str, Any]:
+    rows = repository.measurements(session, candidate.campaign, candidates=[candidate.number])
+    point = candidate.point if candidate.point is not None else candidate.realised
+    return {
+        "candidate": candidate.number,
+        "round": candidate.round,
+        "latent": None if point is None else list(point),
+        "object": content(session, candidate, folder),
+        "objective": candidate.objective,
+        "measurements": {
+            name: {"value": one.value, "unit": one.unit, "std": one.std}
+            for name, one in dataset.reduce(rows).items()
+        },
+    }
+
+
+def content(session: Session, candidate: Candidate, folder: Path) -> str | None:
+    """An object's text, or the path of its artifact, put on disk."""
+    if candidate.artifact is None:
+        return candidate.object
+    return str(put_on_disk(session, candidate.campaign, candidate.artifact, folder))
+
+
+def put_on_disk(session: Session, chain: str, sha256: str, folder: Path) -> Path:
+    """Write an artifact under its hash, unless it is there; returns the path."""
+    row = session.get_one(Artifact, (chain, sha256))
+    path = folder / f"{sha256}{SUFFIXES.get(row.media_type, '')}"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".part")
+        partial.write_bytes(artifacts.get(session, chain, sha256))
+        partial.replace(path)
+    return path
