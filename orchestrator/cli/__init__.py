@@ -26,20 +26,26 @@ root = typer.Typer(
 )
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("assayloop"))
+        raise typer.Exit
+
+
 @root.callback()
 def _root(
     context: typer.Context,
     debug: Annotated[
         bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")
     ] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_version, help="Print the version."),
+    ] = False,
 ) -> None:
     context.obj["debug"] = debug
-    if version:
-        from importlib.metadata import version as of
-
-        typer.echo(of("assayloop"))
-        raise typer.Exit
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -31,6 +31,7 @@ def error_lines(problems: Sequence[Problem]) -> list[tuple[str, str | None]]:
     lines: list[tuple[str, str | None]] = []
     for index, problem in enumerate(problems):
         where = f"{problem.where}: " if problem.where else ""
+        block: list[tuple[str, str | None]]
         block = [(line, "red") for line in _wrap(f"Error: {where}{problem.what}", "  ", 5)]
         block += [(line, None) for line in _wrap(problem.remedy, "    ", 4, "    ")]
         if len(lines) + len(block) > HEIGHT - 1:  # the last line is for what does not fit
