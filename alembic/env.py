@@ -13,9 +13,7 @@ def run() -> None:
     """Migrate the database of the given engine, or the one that the settings name."""
     engine = context.config.attributes.get("engine")
     if engine is None:
-        home = Path(os.environ.get("ASSAYLOOP_HOME", ".assayloop"))
-        url = os.environ.get("ASSAYLOOP_DATABASE_URL", f"sqlite:///{home / 'assayloop.db'}")
-        engine = connect(url.replace("postgresql://", "postgresql+psycopg://", 1))
+        engine = connect(_url())
     with engine.connect().execution_options(writing=True) as connection:
         context.configure(
             connection=connection,
@@ -27,6 +25,16 @@ def run() -> None:
         with context.begin_transaction():
             context.run_migrations()
         connection.commit()
+
+
+def _url() -> str:
+    """The database that the settings name; the folder of a SQLite file is made."""
+    home = Path(os.environ.get("ASSAYLOOP_HOME") or ".assayloop")
+    url = os.environ.get("ASSAYLOOP_DATABASE_URL") or f"sqlite:///{home / 'assayloop.db'}"
+    scheme, _, place = url.partition("://")
+    if scheme == "sqlite":
+        Path(place.removeprefix("/")).parent.mkdir(parents=True, exist_ok=True)
+    return f"postgresql+psycopg://{place}" if scheme in ("postgres", "postgresql") else url
 
 
 run()

@@ -1,10 +1,9 @@
-"""${message}
+"""${message}.
 
 Revision: ${up_revision}, after ${down_revision | comma,n}
 """
 
 import sqlalchemy as sa
-
 from alembic import op
 ${imports if imports else ""}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import struct
 from collections.abc import Sequence
 from typing import Any
@@ -11,12 +12,24 @@ from typing import Any
 from sqlalchemy import Dialect, LargeBinary, Text
 from sqlalchemy.types import TypeDecorator
 
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """The text as both databases can hold it.
+
+    PostgreSQL refuses NUL, and UTF-8 has no lone surrogates: they become the escapes by which
+    Python writes them, a backslash and ``x00`` or ``udc80``.
+    """
+    return _UNSTORABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
 
 def canonical(value: object) -> str:
     """Canonical JSON: sorted keys, no spaces, shortest round-trip floats, UTF-8 unescaped.
 
     NaN and the infinities, for which JSON has no token, become the strings ``NaN``, ``Infinity``
-    and ``-Infinity``. Equal values always give equal text.
+    and ``-Infinity``; text is made :func:`storable`. Equal values always give equal text, and so
+    does what is read back from it.
     """
     return json.dumps(
         _spelled(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
@@ -26,8 +39,10 @@ def canonical(value: object) -> str:
 def _spelled(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, str):
+        return storable(value)
     if isinstance(value, dict):
-        return {key: _spelled(item) for key, item in value.items()}
+        return {storable(str(key)): _spelled(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_spelled(item) for item in value]
     return value
@@ -40,9 +55,11 @@ class Json(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """The text to store."""
         return None if value is None else canonical(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """The value of a stored text."""
         return None if value is None else json.loads(value)
 
 
@@ -53,9 +70,14 @@ class Vector(TypeDecorator[tuple[float, ...]]):
     cache_ok = True
 
     def process_bind_param(self, value: Sequence[float] | None, dialect: Dialect) -> bytes | None:
-        return None if value is None else struct.pack(f"<{len(value)}d", *value)
+        """The bytes to store."""
+        if value is None:
+            return None
+        # An entry spells NaN and the infinities as text, which float reads.
+        return struct.pack(f"<{len(value)}d", *map(float, value))
 
     def process_result_value(
         self, value: bytes | None, dialect: Dialect
     ) -> tuple[float, ...] | None:
+        """The point of stored bytes."""
         return None if value is None else struct.unpack(f"<{len(value) // 8}d", value)

@@ -91,7 +91,9 @@ def _is_dead(held: Lease) -> bool:
     if held.host != socket.gethostname():
         return False
     try:
-        started = psutil.Process(held.pid).create_time()
+        process = psutil.Process(held.pid)
+        # A killed process stays a zombie while its parent does not look, in a container for ever.
+        zombie = process.status() == psutil.STATUS_ZOMBIE
+        return zombie or abs(process.create_time() - held.process_started) > 1.0
     except psutil.NoSuchProcess:
         return True
-    return abs(started - held.process_started) > 1.0

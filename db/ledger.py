@@ -17,15 +17,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Double, insert, select, update
 from sqlalchemy.orm import Session
 
 from db import artifacts
-from db.columns import canonical
+from db.columns import canonical, storable
 from db.models import CHAIN_COLUMN, SYSTEM, Base, LedgerEntry
 
 DOMAIN = "assayloop/ledger/1"
@@ -119,8 +121,21 @@ def _change(entry: LedgerEntry, table: str, row: Row, *, new: bool) -> Change:
     unknown = values.keys() - columns.keys()
     if unknown:
         raise ValueError(f"table {table} has no column {sorted(unknown)[0]!r}")
+    values |= {name: _real(values[name]) for name in _real_columns(table) & values.keys()}
     key = tuple(values[name] for name in key_columns(table))
     return Change(table, key, values, new)
+
+
+@cache
+def _real_columns(table: str) -> frozenset[str]:
+    columns = Base.metadata.tables[table].columns
+    return frozenset(column.name for column in columns if isinstance(column.type, Double))
+
+
+def _real(value: float | str | None) -> float | None:
+    """A number as both databases keep it: SQLite has neither NaN nor the sign of zero."""
+    number = math.nan if value is None else float(value)
+    return None if math.isnan(number) else number + 0.0
 
 
 def digest(entry: LedgerEntry) -> str:
@@ -174,8 +189,8 @@ def append(session: Session, chain: str, actor: Actor, draft: Draft, at: int) ->
         at=at,
         clock_back=last is not None and at < last.at,
         actor_kind=actor.kind,
-        actor_id=actor.id,
-        on_behalf_of=actor.on_behalf_of,
+        actor_id=storable(actor.id),
+        on_behalf_of=storable(actor.on_behalf_of),
         mode=actor.mode,
         kind=draft.kind,
         version=PAYLOAD_VERSION,

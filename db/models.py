@@ -7,7 +7,7 @@ of the ledger entry that made the row.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     BigInteger,
@@ -42,7 +42,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {int: BigInteger, float: Double, str: Text, bool: Boolean}
+    type_annotation_map: ClassVar = {int: BigInteger, float: Double, str: Text, bool: Boolean}
 
 
 def _chain() -> Mapped[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from db.columns import storable
 from db.models import (
     Attempt,
     Base,
@@ -31,10 +32,12 @@ def campaigns(session: Session) -> Sequence[Campaign]:
 
 def find(session: Session, reference: str) -> Campaign | None:
     """A campaign by ``NAME`` (the newest of that name), ``NAME#2`` or its UUID."""
-    name, _, ordinal = reference.partition("#")
+    reference = storable(reference)  # from a command line, it may be no text at all
+    name, numbered, ordinal = reference.partition("#")
     query = select(Campaign).where(Campaign.name == name).order_by(Campaign.ordinal.desc())
-    if ordinal.isdecimal():
-        query = query.where(Campaign.ordinal == int(ordinal))
+    if numbered:
+        known = ordinal.isdecimal() and len(ordinal) < 19
+        query = query.where(Campaign.ordinal == (int(ordinal) if known else 0))
     return session.scalars(query.limit(1)).first() or session.get(Campaign, reference)
 
 
@@ -86,7 +89,7 @@ def twin(session: Session, campaign_id: str, key: str) -> Candidate | None:
     """The first candidate with that canonical key."""
     return session.scalars(
         select(Candidate)
-        .where(Candidate.campaign == campaign_id, Candidate.key == key)
+        .where(Candidate.campaign == campaign_id, Candidate.key == storable(key))
         .where(Candidate.duplicate_of.is_(None))
         .order_by(Candidate.number)
         .limit(1)

@@ -6,13 +6,15 @@ from enum import StrEnum
 
 
 class CampaignState(StrEnum):
-    """Life of a campaign::
+    """Life of a campaign.
 
-    running <-> paused
-       |          |
-       +----+-----+
-            |
-    finished (by a stop rule or a budget) | stopped (by a person)
+    ::
+
+        running <-> paused
+           |          |
+           +----+-----+
+                |
+        finished (by a stop rule or a budget) | stopped (by a person)
     """
 
     RUNNING = "running"
@@ -27,7 +29,9 @@ class CampaignState(StrEnum):
 
 
 class JobState(StrEnum):
-    """Life of a job::
+    """Life of a job.
+
+    ::
 
         draft -> awaiting approval -> queued -> submitting -> submitted -> running
                         |               ^ |         |             |           |

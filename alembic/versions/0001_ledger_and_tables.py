@@ -1,12 +1,10 @@
-"""The ledger and the tables it folds into
+"""The ledger and the tables it folds into.
 
 Revision: 0001, the first
 """
 
 import sqlalchemy as sa
-
 from alembic import op
-
 
 revision = "0001"
 down_revision = None
