@@ -1,0 +1,297 @@
+"""Verification: whether the history is what was written, and the tables are its fold.
+
+What is checked, in this order: the schema's revision and tables; the triggers that refuse changes;
+the system chain; every campaign's chain against the genesis hash that the system chain keeps; the
+tables against the fold; artifacts against their hashes. A chain cannot show that its own tail was
+cut, or that it was rewritten from some entry on together with the tables: anchors show that.
+
+Everything is read in one consistent view, entries are streamed, and memory holds the fold of one
+campaign. What was tampered with is reported, whatever it is, and never raises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, cast
+
+from sqlalchemy import Connection, inspect, select
+from sqlalchemy.orm import Session
+
+from adapters.messages import plain, quote
+from db import migrate, repository, triggers
+from db.columns import canonical
+from db.ledger import GENESIS, digest
+from db.models import SYSTEM, Base, LedgerEntry
+from db.session import Database
+from orchestrator.errors import NotFound, Problem
+from orchestrator.history import refold
+from orchestrator.history.refold import Rows, fold_again
+
+__all__ = ["Verification", "fold_again", "verify"]
+
+STEP = 500
+"""Entries between two words of progress."""
+
+REFERENCES = (("candidate", "artifact"), ("attempt", "delivery"), ("measurement", "delivery"))
+"""Columns that name an artifact of their own chain."""
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a verification found."""
+
+    entries: int
+    """Ledger entries that were checked."""
+    problems: tuple[Problem, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
+
+
+@dataclass
+class _Walk:
+    """A verification under way."""
+
+    session: Session
+    progress: Callable[[int], None]
+    entries: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    genesis: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Name and first hash of each campaign, by the system chain."""
+    models: frozenset[str] = frozenset()
+    """Hashes of the registered models."""
+
+    def report(self, where: str, what: str) -> None:
+        self.problems.append(Problem(where, what))
+
+    def label(self, chain: str) -> str:
+        """A chain for a person."""
+        if chain == SYSTEM:
+            return "system"
+        name, _ = self.genesis.get(chain, ("", ""))
+        return f"campaign {name} {chain}".replace("  ", " ")
+
+
+def verify(
+    database: Database,
+    campaign: str | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Verification:
+    """Check the history, or the system chain and one campaign.
+
+    Args:
+        database: What to check.
+        campaign: NAME, NAME#2 or UUID; all campaigns, where None.
+        progress: Told now and then how many entries have been checked.
+
+    Raises:
+        NotFound: neither the tables nor the ledger know that campaign.
+    """
+    schema = list(_schema(database))
+    if schema:
+        return Verification(0, tuple(schema))
+    with database.read() as session, _every_text_readable(session.connection()):
+        walk = _Walk(session, progress or (lambda entries: None))
+        for table, what in triggers.faults(session.connection()):
+            walk.report(f"table {table}", what)
+        _chain(walk, SYSTEM)
+        there = set(repository.chains(session)) - {SYSTEM}
+        wanted = there | walk.genesis.keys()
+        if campaign is not None:
+            wanted = {_chain_of(walk, campaign, wanted)}
+        for chain in sorted(wanted):
+            _campaign(walk, chain, is_there=chain in there)
+        _strangers(walk, {SYSTEM, *there})
+        walk.progress(walk.entries)
+        return Verification(walk.entries, tuple(walk.problems))
+
+
+def _schema(database: Database) -> Iterator[Problem]:
+    """What keeps the tables from being read at all."""
+    found, needed = migrate.current(database.engine), migrate.newest()
+    if found != needed:
+        yield Problem("schema", f"is at revision {found}, and this release reads {needed}")
+        return
+    there = inspect(database.engine)
+    for name, table in Base.metadata.tables.items():
+        if not there.has_table(name):
+            yield Problem(f"table {name}", "is missing")
+            continue
+        columns = {kind["name"] for kind in there.get_columns(name)}
+        for missing in sorted(set(table.columns.keys()) - columns):
+            yield Problem(f"table {name}", f"has no column {missing}")
+
+
+@contextmanager
+def _every_text_readable(connection: Connection) -> Iterator[None]:
+    """Let SQLite give text that is not UTF-8, instead of refusing the whole row."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    driver.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+    try:
+        yield
+    finally:
+        driver.text_factory = str
+
+
+def _chain_of(walk: _Walk, reference: str, chains: set[str]) -> str:
+    row = repository.find(walk.session, reference)
+    if row is not None:
+        return row.id
+    named = [chain for chain, (name, _) in walk.genesis.items() if name == reference]
+    if reference in chains or named:
+        return reference if reference in chains else named[-1]
+    raise NotFound("campaign", reference, sorted({name for name, _ in walk.genesis.values()}))
+
+
+# One chain ------------------------------------------------------------------------------------
+
+
+def _campaign(walk: _Walk, chain: str, *, is_there: bool) -> None:
+    where = walk.label(chain)
+    if not is_there:
+        walk.report(where, "the system chain names it, and the ledger has no entry of it")
+        return
+    first = _chain(walk, chain)
+    if chain not in walk.genesis:
+        walk.report(where, "the system chain does not name it")
+    elif first != walk.genesis[chain][1]:
+        expected = walk.genesis[chain][1]
+        walk.report(f"{where}, entry 1", f"has hash {first}; the system chain says {expected}")
+
+
+def _chain(walk: _Walk, chain: str) -> str | None:
+    """Check one chain with its rows and artifacts; returns the hash of its first entry."""
+    rows: Rows = {}
+    first = last = None
+    source = refold.untyped("ledger_entry")
+    query = select(source).where(source.c.chain == chain).order_by(source.c.sequence)
+    for row in walk.session.execute(query.execution_options(yield_per=STEP)):
+        entry = cast(LedgerEntry, row)  # has its attributes, without their conversions
+        where = f"{walk.label(chain)}, entry {entry.sequence}"
+        try:
+            for what in _faults(entry, last):
+                walk.report(where, what)
+            refold.add(rows, entry)
+            if chain == SYSTEM:
+                _remember(walk, entry, where)
+        except Exception as error:  # a forged entry may hold anything
+            walk.report(
+                where, f"cannot be folded: {plain(f'{type(error).__name__}: {error}', 200)}"
+            )
+        first, last = first or entry.hash, entry
+        walk.entries += 1
+        if walk.entries % STEP == 0:
+            walk.progress(walk.entries)
+    if chain == SYSTEM:
+        walk.models = frozenset(key[0] for key in rows.get("latent_model", {}))
+    walk.problems += refold.differences(walk.session, chain, rows, walk.label(chain))
+    walk.problems += _artifacts(walk, chain, rows)
+    return first
+
+
+def _faults(entry: LedgerEntry, last: LedgerEntry | None) -> Iterator[str]:
+    """What is wrong with an entry by itself and as the successor of the last one."""
+    number = 1 if last is None else last.sequence + 1
+    previous = GENESIS if last is None else last.hash
+    if entry.sequence != number:
+        yield f"follows entry {number - 1}: what was between them is missing"
+    elif entry.previous != previous:
+        yield f"names {quote(entry.previous)} as the hash before it, which is {previous}"
+    if (found := digest(entry)) != entry.hash:
+        yield f"was changed: its hash is {found}, and {quote(entry.hash)} is stored"
+    if canonical(json.loads(entry.payload)) != entry.payload:
+        yield "its payload is not canonical JSON"
+    back = last is not None and entry.at < last.at
+    if bool(entry.clock_back) != back:
+        yield f"the clock {'went' if back else 'did not go'} back before it, and it says otherwise"
+
+
+def _remember(walk: _Walk, entry: LedgerEntry, where: str) -> None:
+    """Note the genesis hash that an entry of the system chain keeps."""
+    if entry.kind != "campaign":
+        return
+    about = json.loads(entry.payload)["about"]
+    if about["campaign"] in walk.genesis:
+        walk.report(where, f"names campaign {about['campaign']} a second time")
+    walk.genesis[about["campaign"]] = (str(about["name"]), str(about["genesis"]))
+
+
+def _strangers(walk: _Walk, known: set[str]) -> None:
+    for table, chain in refold.strange_chains(walk.session, known):
+        walk.report(
+            f"table {table}", f"has rows of {quote(chain)}, of which the ledger has no entry"
+        )
+
+
+# Artifacts ------------------------------------------------------------------------------------
+
+
+def _artifacts(walk: _Walk, chain: str, rows: Rows) -> Iterator[Problem]:
+    """Artifacts whose bytes are not theirs, and references to none."""
+    label = walk.label(chain)
+    folded = {key[1]: row for key, row in rows.get("artifact", {}).items()}
+    stored = set()
+    for sha256, chunks in _chunks(walk.session, chain):
+        stored.add(sha256)
+        for what in _content_faults(sha256, chunks, folded.get(sha256)):
+            yield Problem(f"{label}, artifact {sha256}", what)
+    for sha256 in folded.keys() - stored:
+        yield Problem(f"{label}, artifact {sha256}", "its bytes are missing")
+    for table, key, sha256 in _references(chain, rows):
+        if sha256 not in folded:
+            place = f"{label}, {table} {refold.row_name(key)}"
+            yield Problem(place, f"names the artifact {sha256}, which there is not")
+    for key, row in rows.get("campaign_revision", {}).items():
+        if row.get("model") is not None and row["model"] not in walk.models:
+            place = f"{label}, campaign_revision {refold.row_name(key)}"
+            yield Problem(place, f"names the model {quote(row['model'])}, which is not registered")
+
+
+def _references(chain: str, rows: Rows) -> Iterator[tuple[str, refold.Key, Any]]:
+    named = REFERENCES + ((("latent_model", "hash"),) if chain == SYSTEM else ())
+    for table, name in named:
+        for key, row in rows.get(table, {}).items():
+            if row.get(name) is not None:
+                yield table, key, row[name]
+
+
+def _chunks(session: Session, chain: str) -> Iterator[tuple[Any, Iterator[tuple[Any, Any]]]]:
+    """Number and bytes of every chunk, by artifact; a few are in memory at a time."""
+    source = refold.untyped("artifact_chunk")
+    query = (
+        select(source.c.sha256, source.c.number, source.c.data)
+        .where(source.c.chain == chain)
+        .order_by(source.c.sha256, source.c.number)
+        .execution_options(yield_per=8)
+    )
+    for sha256, found in groupby(session.execute(query).tuples(), key=lambda chunk: chunk[0]):
+        yield sha256, ((number, data) for _, number, data in found)
+
+
+def _content_faults(
+    sha256: object, chunks: Iterator[tuple[Any, Any]], row: dict[str, Any] | None
+) -> Iterator[str]:
+    hasher, size, whole = hashlib.sha256(), 0, True
+    for expected, (number, data) in enumerate(chunks):
+        whole = whole and number == expected and isinstance(data, bytes)
+        if whole:
+            hasher.update(data)
+            size += len(data)
+    if row is None:
+        yield "its bytes are stored, and no entry made it"
+    elif not whole:
+        yield "its chunks are not whole"
+    elif hasher.hexdigest() != sha256:
+        yield f"its bytes were changed: their SHA-256 is {hasher.hexdigest()}"
+    elif size != row.get("size"):
+        yield f"has {size} bytes; the ledger says {row.get('size')}"
