@@ -55,8 +55,9 @@ def take(session: Session, name: str, at: int) -> Grip:
         return Grip(name, 1)
     if held.expires_at > at and not _is_dead(held):
         raise LeaseHeld(f"process {held.pid} on {held.host}")
-    session.execute(update(Lease).where(Lease.name == name).values(token=held.token + 1, **values))
-    return Grip(name, held.token + 1)
+    token = held.token + 1  # the update below refreshes ``held`` too
+    session.execute(update(Lease).where(Lease.name == name).values(token=token, **values))
+    return Grip(name, token)
 
 
 def hold(session: Session, grip: Grip, at: int) -> None:
