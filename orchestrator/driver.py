@@ -11,7 +11,7 @@ from db import repository
 from db.models import Candidate
 from db.session import now
 from db.states import CampaignState, JobState
-from orchestrator.loop import Verbs, advance, direct
+from orchestrator.loop import Verbs, advance, direct, settle
 from orchestrator.wiring import Parts
 
 
@@ -55,6 +55,7 @@ def drive(
     """
     verbs = verbs or direct(parts)
     last = None if rounds is None else glance(parts).rounds + rounds
+    settle(verbs)
     while True:
         moved = advance(verbs)
         seen = glance(parts)

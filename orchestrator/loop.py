@@ -315,5 +315,17 @@ def advance(verbs: Verbs) -> bool:
     round = verbs.propose()
     if round is not None:
         verbs.decode(round)
+    return settle(verbs) or round is not None
+
+
+def settle(verbs: Verbs) -> bool:
+    """The second half of a pass: results come in and are learned from.
+
+    A driver begins with it, because the last one may have died in the middle of it, and a round
+    must not be proposed before all that is measured is fitted.
+
+    Returns:
+        Whether anything moved.
+    """
     moved = verbs.evaluate() + verbs.record()
-    return verbs.refit() is not None or moved > 0 or round is not None
+    return verbs.refit() is not None or moved > 0
