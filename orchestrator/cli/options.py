@@ -8,6 +8,16 @@ import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
+CampaignName = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME",
+        help="The newest campaign of that name, NAME#2 for the second, or its UUID.",
+    ),
+]
+
+Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; kept in the history.")]
+
 Overrides = Annotated[
     list[str] | None,
     typer.Option(

@@ -18,6 +18,8 @@ from orchestrator.settings import Settings
 
 WIDTH, HEIGHT = 100, 24
 """One screen: no error takes more."""
+SHORT = 20
+"""Characters that a table never breaks into lines."""
 
 
 def print_error(error: AssayloopError) -> None:
@@ -91,6 +93,9 @@ def print_table(
 ) -> None:
     """A table on stdout; numbers stand to the right, and None is left empty.
 
+    Where it is wider than the terminal, or than ``WIDTH`` columns in a file, only long texts are
+    broken into lines: a number or a name in pieces cannot be read.
+
     Args:
         columns: Headings.
         rows: As many cells each as there are columns.
@@ -103,11 +108,21 @@ def print_table(
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for index, name in enumerate(columns):
-        numbers = all(isinstance(row[index], int | float | None) for row in rows)
-        table.add_column(name, justify="right" if rows and numbers else "left", overflow="fold")
+        values = [row[index] for row in rows]
+        numbers = bool(rows) and all(isinstance(value, int | float | None) for value in values)
+        widest = max((len(cell(value)) for value in values), default=0)
+        table.add_column(
+            textwrap.fill(name, max(widest, *map(len, name.split()), 1)),
+            justify="right" if numbers else "left",
+            overflow="fold",
+            no_wrap=widest <= SHORT,
+        )
     for row in rows:
         table.add_row(*(Text(cell(value)) for value in row))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH
+    console.print(table)
 
 
 def cell(value: object) -> str:

@@ -1,0 +1,231 @@
+"""``assayloop status``, ``show`` and ``history``: what campaigns have reached, and on what."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.cli.options import AsJson, CampaignName
+from orchestrator.cli.output import cell, duration, number, print_json, print_table
+from orchestrator.errors import BadInput
+from orchestrator.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from db.models import Campaign
+    from orchestrator.spec import Spec
+
+MEASURES = 5
+"""The most measures that a table shows; a wider one would not fit 100 columns."""
+LAST = 20
+"""Measurements on screen; a file takes them all."""
+
+
+def status(as_json: AsJson = False) -> None:
+    """List campaigns and how far they are, the oldest first."""
+    from db import repository
+    from orchestrator import wiring
+    from orchestrator.history import show as reached
+
+    with wiring.database(Settings.read()).read() as session:
+        rows = repository.campaigns(session)
+        if as_json:
+            print_json([reached.status(session, row) for row in rows])
+            return
+        lines = [_line(session, row) for row in rows]
+    if not lines:
+        typer.echo("No campaign yet; `assayloop run SPEC.yaml` starts one.")
+        return
+    columns = ["campaign", "state", "rounds", "evaluations", "best", "open jobs", "last activity"]
+    print_table(columns, lines)
+
+
+def _line(session: Session, row: Campaign) -> list[object]:
+    from db import repository
+    from db.models import Candidate, LedgerEntry
+    from db.session import now
+
+    budget = repository.revision(session, row.id, row.revision).resolved["budget"]["evaluations"]
+    best = session.get(Candidate, (row.id, row.best or 0))
+    last = session.get_one(LedgerEntry, (row.id, repository.position(session, row.id)))
+    return [
+        f"{row.name}#{row.ordinal}",
+        f"{row.state}: {row.reason}" if row.reason else str(row.state),
+        row.rounds,
+        f"{row.evaluations} of {budget}" if budget else str(row.evaluations),
+        None if best is None else best.objective,
+        repository.open_jobs(session, row.id),
+        f"{duration((now() - last.at) / 1e6)} ago",
+    ]
+
+
+def show(
+    name: CampaignName,
+    top: Annotated[int, typer.Option(min=1, help="How many of the best.")] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Show where a campaign stands, and its best candidates.
+
+    Objects that are pictures are put on disk and shown by path.
+    """
+    from db import repository
+    from orchestrator import campaigns, wiring
+    from orchestrator.history import show as reached
+    from orchestrator.spec import Spec
+
+    settings = Settings.read()
+    database = wiring.database(settings)
+    row = campaigns.find(database, name)
+    shown = reached.show(database, row, top, settings.artifacts)
+    if as_json:
+        print_json(shown)
+        return
+    with database.read() as session:
+        spec = Spec.model_validate(repository.revision(session, row.id, row.revision).resolved)
+    why = f" ({shown['reason']})" if shown["reason"] else ""
+    typer.echo(
+        f"{shown['name']} is {shown['status']}{why}: {shown['evaluations']} evaluations, "
+        f"{shown['rounds']} rounds, {shown['open_jobs']} open jobs"
+    )
+    if shown["best"]:
+        print_best(shown["best"], spec, settings)
+    else:
+        typer.echo("No candidate has a feasible objective yet.")
+
+
+def print_best(best: Sequence[dict[str, Any]], spec: Spec, settings: Settings) -> None:
+    """The best candidates as a table, in the shape that :func:`orchestrator.history.show.show` has.
+
+    Args:
+        best: At least one.
+        spec: Names the measures, and those that the objective uses; where there are too many for
+            a table, these are shown.
+        settings: Where artifacts lie.
+    """
+    used = {term.measure for term in spec.objective.terms}
+    used |= {constraint.measure for constraint in spec.objective.constraints}
+    measures = list(spec.measures)
+    if len(measures) > MEASURES:
+        measures = [name for name in measures if name in used][:MEASURES]
+    units = best[0]["measurements"]
+    headings = [_heading(name, units.get(name, {}).get("unit")) for name in measures]
+    columns = ["candidate", "round", f"objective ({spec.objective.direction})", *headings]
+    rows = [
+        [
+            one["candidate"],
+            one["round"],
+            one["objective"],
+            *(_value(one["measurements"].get(name)) for name in measures),
+        ]
+        for one in best
+    ]
+    print_objects(columns, rows, [one["object"] for one in best], settings)
+    if hidden := [name for name in spec.measures if name not in measures]:
+        typer.echo(f"Not shown: {', '.join(hidden)}; `--json` prints all.")
+
+
+def _heading(name: str, unit: str | None) -> str:
+    return f"{name} ({unit})" if unit else name
+
+
+def _value(measurement: dict[str, Any] | None) -> object:
+    if measurement is None or measurement["std"] is None:
+        return None if measurement is None else measurement["value"]
+    return f"{number(measurement['value'])} ± {number(measurement['std'])}"
+
+
+def print_objects(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    objects: Sequence[str | None],
+    settings: Settings,
+) -> None:
+    """A table of candidates with their objects in the last column.
+
+    Paths do not fit a table: they stand below it, one a line, so that they can be copied.
+
+    Args:
+        columns: Headings; the first is ``candidate``.
+        rows: As many cells each as there are columns.
+        objects: One a row.
+        settings: Where artifacts lie.
+    """
+    paths = [text for text in objects if text and text.startswith(f"{settings.artifacts}/")]
+    if not paths:
+        table = [[*row, _readable(text)] for row, text in zip(rows, objects, strict=True)]
+        print_table([*columns, "object"], table)
+        return
+    print_table(columns, rows)
+    for row, text in zip(rows, objects, strict=True):
+        typer.echo(f"{cell(row[0]):>6}  {_relative(text or 'decodes to nothing')}")
+
+
+def _readable(text: str | None) -> str:
+    """An object as a table shows it; parameters, which are JSON, with four digits each."""
+    if text is None:
+        return "decodes to nothing"
+    if not text.startswith("{"):
+        return text
+    return ", ".join(f"{name} {cell(value)}" for name, value in json.loads(text).items())
+
+
+def _relative(text: str) -> str:
+    """A path from the working directory, where it lies below it."""
+    path = Path(text)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else text
+
+
+def history(
+    name: CampaignName,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", metavar="csv|jsonl|parquet", help="By default the file's suffix."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="File to write, whole or not at all; an existing one is replaced."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export every measurement of a campaign, or print the last 20.
+
+    Each row has the candidate, round, latent point, object, measure, evaluator, attempt, times and
+    actor. What was superseded or flagged is there too, and marked.
+    """
+    from orchestrator import campaigns, wiring
+    from orchestrator.history import table
+
+    if out is not None and as_json:
+        raise BadInput.of("--json", "prints on screen", "with --out, write --format jsonl")
+    if out is None and form is not None:
+        raise BadInput.of("--format", "is of a file", "name it by --out, or leave --format out")
+    database = wiring.database(Settings.read())
+    row = campaigns.find(database, name)
+    if out is not None:
+        form = form or out.suffix.removeprefix(".")
+        count = table.export(database, row, form, out)
+        typer.echo(f"{count} measurements of {row.name}#{row.ordinal} are in {out}.")
+    elif as_json:
+        print_json(list(table.rows(database, row)))
+    else:
+        _print_last(list(deque(table.rows(database, row), maxlen=LAST)))
+
+
+def _print_last(rows: Sequence[dict[str, Any]]) -> None:
+    if not rows:
+        typer.echo("No measurement yet.")
+        return
+    columns = ["measurement", "candidate", "round", "name", "value", "unit", "std"]
+    lines = [
+        [*(row[column] for column in columns), row["evaluator"] or row["source"], row["flags"]]
+        for row in rows
+    ]
+    headings = ["measure" if column == "name" else column for column in columns]
+    print_table([*headings, "from", "flags"], lines)
+    typer.echo("`--out FILE` writes all measurements with all columns; `--json` prints them.")
