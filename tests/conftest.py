@@ -10,6 +10,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import URL, create_engine, make_url, text
 
+from db import migrate
+from db.session import Database
+
 # Before anything imports Prefect: no test reports usage or meets the settings of the developer.
 os.environ["DO_NOT_TRACK"] = "1"
 for _name in [name for name in os.environ if name.startswith(("PREFECT_", "ASSAYLOOP_"))]:
@@ -47,6 +50,15 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'assayloop.db'}"
     url: str = request.getfixturevalue("postgresql_url")
     return url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """A database with all tables and no rows, on each kind."""
+    opened = Database(database_url)
+    migrate.upgrade(opened.engine)
+    yield opened
+    opened.close()
 
 
 def _run(url: URL, *statements: str) -> None:
