@@ -15,6 +15,7 @@ import logging
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -120,12 +121,11 @@ def _server(folder: Path, log: Path) -> Iterator[str]:
 
 def _await_health(url: str, log: Path) -> None:
     """Return when the server answers; the connection waits in its socket until then."""
-    import httpx
-
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        httpx.get(f"{url}/health", timeout=START_TIMEOUT, trust_env=False).raise_for_status()
-    except httpx.HTTPError as error:
-        raise ServerError(f"does not answer ({error!r})", log) from error
+        direct.open(f"{url}/health", timeout=START_TIMEOUT).close()
+    except OSError as error:
+        raise ServerError(f"does not answer ({error})", log) from error
 
 
 @contextlib.contextmanager
