@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from orchestrator import spec_overrides
 from orchestrator.errors import BadInput, Problem
 from orchestrator.spec import Spec
-from orchestrator.spec_problems import children, locate, problems, shown
-from orchestrator.spec_yaml import KeyPath, parse
+from orchestrator.spec_problems import locate, problems, shown
+from orchestrator.spec_yaml import KeyPath, child, parse
 
 MAX_BYTES = 1_000_000
 """A spec is some kilobytes; whatever is larger is another file."""
@@ -124,7 +124,7 @@ def _validate(root: dict[str, Any], texts: dict[KeyPath, str], places: Places) -
     for path in untyped:
         node: Any = root
         for step in path[:-1]:
-            node = children(node)[step]
+            node = child(node, step)
         spec_overrides.put(node, path[-1], texts.pop(path))
     return _validate(root, texts, places)
 
@@ -179,12 +179,15 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 def _leaves(node: object, path: str = "") -> Iterator[tuple[str, object]]:
     """Dotted path and value of whatever has no keys below it; a list of values is one value."""
-    below = children(node)
-    if below and (isinstance(node, Mapping) or any(map(children, below.values()))):
-        for key, inner in below.items():
-            yield from _leaves(inner, f"{path}.{key}" if path else str(key))
-    elif not isinstance(node, Mapping):
+    if isinstance(node, Mapping):
+        below: list[tuple[object, object]] = list(node.items())
+    elif isinstance(node, list) and any(isinstance(item, dict | list) for item in node):
+        below = list(enumerate(node))
+    else:
         yield path, node
+        return
+    for key, inner in below:
+        yield from _leaves(inner, f"{path}.{key}" if path else str(key))
 
 
 def _was(path: str, leaves: Mapping[str, object]) -> str:

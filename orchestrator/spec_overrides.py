@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from orchestrator.errors import BadInput
-from orchestrator.spec_problems import children, shown
-from orchestrator.spec_yaml import MAX_DEPTH, KeyPath, parse
+from orchestrator.spec_problems import shown
+from orchestrator.spec_yaml import MAX_DEPTH, MISSING, KeyPath, child, parse
 
 _INDEX = re.compile(r"[0-9]{1,6}")
 
@@ -38,14 +38,14 @@ def apply(override: str, root: dict[str, Any], places: dict[KeyPath, int | str])
     for step, following in zip(steps, [*steps[1:], None], strict=True):
         key = _key(override, node, step, path)
         path = (*path, key)
-        inner = children(node).get(key)
+        before = inner = child(node, key)
         if following is None:
             inner = value(text)
             for old in [place for place in places if place[: len(path)] == path]:
                 del places[old]
-        elif inner is None:
+        elif inner is None or inner is MISSING:
             inner = [] if _INDEX.fullmatch(following) else {}
-        if inner is not children(node).get(key):
+        if inner is not before:
             places[path] = override
             put(node, key, inner)
         node = inner

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,10 +13,13 @@ from pydantic_core import ErrorDetails
 
 from orchestrator.errors import Problem
 from orchestrator.spec import Spec
-from orchestrator.spec_yaml import KeyPath
+from orchestrator.spec_yaml import MISSING, KeyPath, child
 
 Schema = Mapping[str, Any]
 """A node of a JSON Schema."""
+
+MOST = 100
+"""Problems told of one spec; nobody mends more at a time."""
 
 _WANTED = {
     "int_type": "a whole number",
@@ -53,12 +57,14 @@ def problems(
     for detail in error.errors(include_url=False):
         path, missing = locate(detail, root)
         node = _node(path, root)
-        if detail["type"] == "too_short" and len(children(node)) >= detail["ctx"]["min_length"]:
+        if detail["type"] == "too_short" and _size(node) >= detail["ctx"]["min_length"]:
             continue  # long enough, but for items that are reported themselves
-        if detail["type"] == "union_tag_invalid" and "kind" in children(node):
-            path, node = (*path, "kind"), children(node)["kind"]
+        if detail["type"] == "union_tag_invalid" and (kind := child(node, "kind")) is not MISSING:
+            path, node = (*path, "kind"), kind
         what, remedy = _words(detail, path, root, node, missing)
         found[Problem(where(path), what, remedy)] = None
+        if len(found) == MOST:
+            break
     return list(found)
 
 
@@ -72,11 +78,12 @@ def locate(detail: ErrorDetails, root: object) -> tuple[KeyPath, KeyPath]:
     rest: list[str | int] = []
     node = root
     for step in location:
-        if step in children(node):
-            node = children(node)[step]
-            path.append(step)
-        else:
+        inner = child(node, step)
+        if inner is MISSING:
             rest.append(step)
+        else:
+            node = inner
+            path.append(step)
     return tuple(path), tuple(rest)
 
 
@@ -138,13 +145,18 @@ def _kinds(path: KeyPath, root: object) -> list[str]:
     return [kind for kind in kinds if kind]
 
 
+@cache
+def _schema() -> Schema:
+    return Spec.model_json_schema()
+
+
 def _at(path: KeyPath, root: object) -> Sequence[Schema]:
     """The schemas that may hold at a place; of several kinds, the one the tree names."""
-    document = Spec.model_json_schema()
+    document = _schema()
     nodes = list(_alternatives(document, document, root))
     tree = root
     for step in path:
-        tree = children(tree).get(step)
+        tree = child(tree, step)
         key = "items" if isinstance(step, int) else "properties"
         inner = [node[key] for node in nodes if key in node]
         steps = [part if key == "items" else part.get(step) for part in inner]
@@ -156,15 +168,12 @@ def _at(path: KeyPath, root: object) -> Sequence[Schema]:
 
 def _node(path: KeyPath, root: object) -> object:
     for step in path:
-        root = children(root)[step]
+        root = child(root, step)
     return root
 
 
-def children(node: object) -> dict[Any, Any]:
-    """What stands below a node of a tree, by key or index."""
-    if isinstance(node, dict):
-        return node
-    return dict(enumerate(node)) if isinstance(node, list) else {}
+def _size(node: object) -> int:
+    return len(node) if isinstance(node, list | dict | str) else 0
 
 
 def _alternatives(node: Schema, document: Schema, tree: object) -> Iterator[Schema]:

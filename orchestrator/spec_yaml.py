@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
@@ -19,6 +20,9 @@ from orchestrator.errors import BadInput
 
 KeyPath = tuple[str | int, ...]
 """Keys and list indices from the root to a node."""
+
+MISSING = object()
+"""What :func:`child` finds where there is nothing; None is a value."""
 
 MAX_DEPTH = 40
 """Far deeper than any spec; keeps recursion bounded."""
@@ -134,6 +138,15 @@ class _Reader:
 def _line(event: yaml.Event) -> int:
     assert event.start_mark is not None
     return event.start_mark.line + 1
+
+
+def child(node: object, step: str | int) -> Any:
+    """The item of a mapping or list, or ``MISSING``."""
+    if isinstance(node, dict):
+        return node.get(step, MISSING)
+    if isinstance(node, list) and isinstance(step, int) and 0 <= step < len(node):
+        return node[step]
+    return MISSING
 
 
 def scalar(text: str) -> str | int | float | bool | None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import make_url
 
@@ -69,6 +69,7 @@ def test_a_setting_that_cannot_work_is_named(name: str, value: str, tmp_path: Pa
     assert "secret" not in str(error.value)
 
 
+@settings(deadline=None)
 @given(st.text("abcXYZ0189@:/%?&=#+ ", min_size=8))
 def test_a_password_is_never_shown(password: str) -> None:
     for url in (

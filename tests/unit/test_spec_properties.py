@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import orchestrator
@@ -35,6 +35,10 @@ VALUE = st.one_of(
 OVERRIDE = st.builds(lambda steps, value: f"{'.'.join(steps)}={value}", st.lists(STEP), VALUE)
 
 
+unhurried = settings(deadline=None)
+"""A busy machine is no failure."""
+
+
 def only_refuses(attempt: Callable[[], object]) -> None:
     try:
         attempt()
@@ -45,6 +49,7 @@ def only_refuses(attempt: Callable[[], object]) -> None:
         assert "".join(lines).isprintable(), "would move a cursor"
 
 
+@unhurried
 @given(st.one_of(st.binary(max_size=300), st.text(max_size=300).map(str.encode)))
 def test_no_file_brings_a_traceback(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     file = tmp_path_factory.getbasetemp() / "any.yaml"
@@ -52,6 +57,7 @@ def test_no_file_brings_a_traceback(tmp_path_factory: pytest.TempPathFactory, da
     only_refuses(lambda: read(file))
 
 
+@unhurried
 @given(start=st.integers(0, len(TEXT)), length=st.integers(0, 40), inserted=ODD)
 def test_no_slip_of_the_hand_brings_a_traceback(
     tmp_path_factory: pytest.TempPathFactory, start: int, length: int, inserted: str
@@ -62,11 +68,13 @@ def test_no_slip_of_the_hand_brings_a_traceback(
     only_refuses(lambda: read(file))
 
 
+@unhurried
 @given(st.lists(st.one_of(OVERRIDE, st.text()), max_size=4))
 def test_no_override_brings_a_traceback(overrides: list[str]) -> None:
     only_refuses(lambda: read(EXAMPLE, overrides))
 
 
+@unhurried
 @given(st.sampled_from(["name", "schedule.cron", "schedule.timezone", "budget.wall_time"]), VALUE)
 def test_no_value_brings_a_traceback(path: str, value: str) -> None:
     only_refuses(lambda: read(EXAMPLE, [f"{path}={value}"]))
