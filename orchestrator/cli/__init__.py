@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -57,7 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         Exit code of the process.
     """
-    state = {"debug": False}
+    state: dict[str, Any] = {
+        "debug": False,
+        "interrupted": "`assayloop run` continues a campaign where it was.",
+    }
     try:
         check_siblings()
         build(root).main(arguments, prog_name="assayloop", obj=state)
@@ -67,17 +70,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_error(error)
         return error.exit_code
     except KeyboardInterrupt:
-        return _interrupted()
+        return _interrupted(state["interrupted"])
     except SystemExit as ended:  # how Typer ends every command, the successful ones too
         code = ended.code if isinstance(ended.code, int) else ExitCode.OUR_FAULT
-        return _interrupted() if code == INTERRUPTED else code
+        return _interrupted(state["interrupted"]) if code == INTERRUPTED else code
     except Exception as error:
         return _our_fault(error, state["debug"])
     return ExitCode.DONE
 
 
-def _interrupted() -> int:
-    typer.secho("\nInterrupted. `assayloop run` continues a campaign where it was.", err=True)
+def _interrupted(advice: str) -> int:
+    typer.secho(f"\nInterrupted. {advice}", err=True)
     return INTERRUPTED
 
 

