@@ -1,0 +1,77 @@
+"""The report of a campaign: one HTML file that needs nothing but itself.
+
+It holds no script, and its content policy forbids scripts and the network to whatever shows it, so
+that names, objects and reasons, which are anybody's text, stay text. It is read in one transaction
+and changes nothing.
+"""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from db.session import now
+from orchestrator.report import words
+from orchestrator.report.drawings import drawings
+from orchestrator.report.known import Known
+from orchestrator.wiring import Parts
+
+
+def write(parts: Parts, path: Path) -> Path:
+    """Write the report of a campaign as it stands; an older file there is replaced at once.
+
+    Returns:
+        The path.
+    """
+    with parts.database.read() as session:
+        known = Known.read(session, parts)
+    page = _environment().get_template("report.html.j2").render(**_page(parts, known))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(page, encoding="utf-8")
+    return partial.replace(path)
+
+
+def _page(parts: Parts, known: Known) -> dict[str, Any]:
+    """What the template shows, in its words."""
+    campaign = known.campaign
+    versions = {"assayloop": version("assayloop"), "Python": platform.python_version()}
+    return {
+        "name": campaign.name,
+        "ordinal": campaign.ordinal,
+        "description": parts.spec.description,
+        "state": campaign.state,
+        "reason": campaign.reason,
+        "key_figures": words.key_figures(parts, known),
+        "summary": words.summary(parts, known),
+        "written": yaml.safe_dump(known.revision.written, sort_keys=False, allow_unicode=True),
+        "best": [words.card(parts, known, one) for one in known.best],
+        "drawings": drawings(parts, known),
+        "rows": [words.row(known, one) for one in known.candidates],
+        "versions": versions | ({} if known.fit is None else known.fit.versions),
+        "chain": parts.campaign,
+        "head": known.head.hash,
+        "entries": known.head.sequence,
+        "created": _utc(campaign.created_at),
+        "made": _utc(now()),
+    }
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("orchestrator"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _utc(microseconds: int) -> str:
+    return datetime.fromtimestamp(microseconds / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

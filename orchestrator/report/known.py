@@ -1,0 +1,93 @@
+"""All that a report reads of the database, in one transaction."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from db import artifacts, ledger, repository
+from db.models import Campaign, CampaignRevision, Candidate, Fit, Job, LedgerEntry
+from orchestrator import dataset
+from orchestrator.latent.protocol import Points
+from orchestrator.surrogates.protocol import Data
+from orchestrator.wiring import Parts
+
+_SHOWN = 10
+"""Best candidates that are drawn."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """All that the report reads, of one moment."""
+
+    campaign: Campaign
+    revision: CampaignRevision
+    candidates: Sequence[Candidate]
+    best: Sequence[Candidate]
+    measured: Mapping[int, Mapping[str, dataset.Reduced]]
+    """By candidate and measure."""
+    jobs: Mapping[int, Sequence[Job]]
+    """By candidate."""
+    contents: Mapping[int, str | bytes]
+    """Objects by candidate, bytes included."""
+    fit: Fit | None
+    """The newest fit of this revision of the spec."""
+    data: Data | None
+    """What it was fitted to."""
+    pending: Points
+    head: LedgerEntry
+
+    @classmethod
+    def read(cls, session: Session, parts: Parts) -> Known:
+        """Read it, in the transaction of the session."""
+        chain = parts.campaign
+        candidates = repository.candidates(session, chain)
+        fit = repository.fit(session, chain)
+        if fit is not None and fit.revision != parts.revision:
+            fit = None
+        head = ledger.head(session, chain)
+        assert head is not None, "a campaign begins with an entry"
+        measured, jobs = defaultdict(list), defaultdict(list)
+        for row in repository.measurements(session, chain):
+            measured[row.candidate].append(row)
+        for job in repository.jobs(session, chain):
+            jobs[job.candidate].append(job)
+        pending = [one.point for one in repository.pending(session, chain)]
+        return cls(
+            campaign=repository.campaign(session, chain),
+            revision=repository.revision(session, chain, parts.revision),
+            candidates=candidates,
+            best=repository.best(session, chain, _SHOWN, maximize=parts.objective.maximize),
+            measured={key: dataset.reduce(rows) for key, rows in measured.items()},
+            jobs=jobs,
+            contents=dict(_contents(session, candidates)),
+            fit=fit,
+            data=None if fit is None else _data(session, parts, fit.position),
+            pending=np.array(pending, dtype=np.float64).reshape(-1, parts.space.dim),
+            head=head,
+        )
+
+
+def _contents(
+    session: Session, candidates: Sequence[Candidate]
+) -> Iterator[tuple[int, str | bytes]]:
+    for one in candidates:
+        if one.object is not None:
+            yield one.number, one.object
+        elif one.artifact is not None:
+            yield one.number, artifacts.get(session, one.campaign, one.artifact)
+
+
+def _data(session: Session, parts: Parts, position: int) -> Data:
+    return dataset.data(
+        session,
+        parts.campaign,
+        parts.objective,
+        position=position,
+        at=parts.spec.surrogate.at,
+        dim=parts.space.dim,
+    )
