@@ -10,6 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -105,7 +106,7 @@ def load(path: Path | None = None) -> Classifier:
     return Classifier(network.eval(), card["weights_sha256"])
 
 
-def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, dict[str, float | int]]]:
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors of a weights file and its card, the hash checked.
 
     Raises:

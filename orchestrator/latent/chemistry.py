@@ -2,8 +2,8 @@
 
 QED: Bickerton et al. 2012, doi:10.1038/nchem.1243. logP: Wildman and Crippen 1999,
 doi:10.1021/ci990307l. Synthetic accessibility: Ertl and Schuffenhauer 2009,
-doi:10.1186/1758-2946-1-8, as in RDKit's Contrib folder. Structural alerts: BRENK (Brenk et al. 2008,
-doi:10.1002/cmdc.200700139) and PAINS (Baell and Holloway 2010, doi:10.1021/jm901137j).
+doi:10.1186/1758-2946-1-8, as in RDKit's Contrib folder. Structural alerts: BRENK (Brenk et al.
+2008, doi:10.1002/cmdc.200700139) and PAINS (Baell and Holloway 2010, doi:10.1021/jm901137j).
 """
 
 from __future__ import annotations
@@ -26,6 +26,15 @@ def parse(smiles: str) -> Chem.Mol | None:
     """The molecule, or None where RDKit refuses the text; nothing is logged."""
     with rdBase.BlockLogs():
         return Chem.MolFromSmiles(smiles)
+
+
+def saturate(molecule: Chem.Mol) -> None:
+    """Gives every radical centre its hydrogens, in place."""
+    for atom in molecule.GetAtoms():
+        if atom.GetNumRadicalElectrons():
+            atom.SetNoImplicit(False)
+            atom.SetNumRadicalElectrons(0)
+            molecule.UpdatePropertyCache()
 
 
 def sa_score(molecule: Chem.Mol) -> float:

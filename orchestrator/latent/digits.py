@@ -52,12 +52,16 @@ class DigitsSpace:
             SpaceError: the points have another shape.
         """
         points = gaussian.check_points(points, self.dim)
-        finite = np.isfinite(points).all(axis=1)
+        finite = np.asarray(np.isfinite(points).all(axis=1))
         images = self._pixels(np.where(finite[:, None], points, 0.0))
         return [
             _decoded(image) if good else Decoded(None, "", False, "the point is not finite")
             for image, good in zip(images, finite, strict=True)
         ]
+
+    def read(self, objects: Sequence[str | bytes]) -> list[Decoded]:
+        """Given PNG images as this space writes them; invalid ones with the reason."""
+        return [_read(item) for item in objects]
 
     def encode(self, objects: Sequence[str | bytes]) -> Points:
         """Posterior means ``n x d`` of PNG images of 28 x 28 grey pixels.
@@ -135,6 +139,13 @@ def pixels(content: str | bytes) -> NDArray[np.uint8]:
 def _decoded(image: NDArray[np.uint8]) -> Decoded:
     key = hashlib.sha256(image.tobytes()).hexdigest()
     return Decoded(_png(Image.fromarray(image)), key, valid=True)
+
+
+def _read(content: str | bytes) -> Decoded:
+    try:
+        return _decoded(pixels(content))
+    except SpaceError as error:
+        return Decoded(None, "", False, str(error))
 
 
 def _png(image: Image.Image) -> bytes:

@@ -54,12 +54,16 @@ class MoleculesSpace:
             SpaceError: the points have another shape.
         """
         points = gaussian.check_points(points, self.dim)
-        finite = np.isfinite(points).all(axis=1)
+        finite = np.asarray(np.isfinite(points).all(axis=1))
         texts = self._codec.decode(np.where(finite[:, None], points, 0.0))
         return [
             _decoded(text) if good else _invalid("the point is not finite")
             for text, good in zip(texts, finite, strict=True)
         ]
+
+    def read(self, objects: Sequence[str | bytes]) -> list[Decoded]:
+        """Given SMILES in canonical form, with key and filters; invalid ones with the reason."""
+        return [_read(item) for item in objects]
 
     def encode(self, objects: Sequence[str | bytes]) -> Points:
         """Posterior means ``n x d`` of molecules given as SMILES.
@@ -91,6 +95,8 @@ class MoleculesSpace:
 
     def _tokens(self, item: str | bytes) -> list[int]:
         smiles = Chem.MolToSmiles(_molecule(item))
+        if "." in smiles:
+            raise SpaceError(f"SMILES {smiles!r} is of several molecules; a point is one")
         try:
             return self._codec.vocabulary.encode(selfies.encoder(smiles))
         except (SpaceError, selfies.EncoderError) as error:
@@ -147,10 +153,14 @@ def vocabulary_of(card: dict[str, Any]) -> Vocabulary:
 
 
 def smiles_of(text: str) -> str | None:
-    """Canonical SMILES of a SELFIES string; None where RDKit refuses it or nothing is left."""
+    """Canonical SMILES of a SELFIES string; None where RDKit refuses it or nothing is left.
+
+    A token such as ``[C@@H1]`` where the string ends leaves a radical; it is given its hydrogen.
+    """
     molecule = chemistry.parse(selfies.decoder(text)) if text else None
     if molecule is None or molecule.GetNumAtoms() == 0:
         return None
+    chemistry.saturate(molecule)
     # Reading the canonical form once more settles what the first reading leaves open.
     again = chemistry.parse(Chem.MolToSmiles(molecule))
     return None if again is None else str(Chem.MolToSmiles(again))
@@ -170,8 +180,19 @@ def _decoded(text: str) -> Decoded:
     smiles = smiles_of(text)
     if smiles is None:
         return _invalid(f"RDKit refuses what the point decodes to: {text}")
+    return _valid(smiles)
+
+
+def _read(item: str | bytes) -> Decoded:
+    try:
+        return _valid(Chem.MolToSmiles(_molecule(item)))
+    except SpaceError as error:
+        return _invalid(str(error))
+
+
+def _valid(smiles: str) -> Decoded:
     if "." in smiles:
-        return _invalid(f"the point decodes to several molecules: {smiles}")
+        return _invalid(f"several molecules, and a point is one: {smiles}")
     molecule = Chem.MolFromSmiles(smiles)
     filters = {
         "structural_alerts": not chemistry.has_structural_alert(molecule),

@@ -26,7 +26,7 @@ class Decoded:
     """What one point decoded to."""
 
     content: str | bytes | None
-    """Canonical text of the object (SMILES) or its bytes (PNG); None where nothing valid came out."""
+    """Canonical text of the object (SMILES) or its bytes (PNG); None where nothing valid is."""
     key: str
     """Canonical key: equal for equal objects; empty where nothing valid came out."""
     valid: bool

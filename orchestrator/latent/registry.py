@@ -16,7 +16,6 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.latent.protocol import Space, SpaceError

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import selfies
@@ -65,8 +66,7 @@ class Vocabulary:
         offset = FIRST + len(self.tokens)
         while len(ids) > 1:
             rank, pair = min(
-                (self._rank.get(pair, len(self.merges)), pair)
-                for pair in zip(ids, ids[1:], strict=False)
+                (self._rank.get(pair, len(self.merges)), pair) for pair in pairwise(ids)
             )
             if rank == len(self.merges):
                 break

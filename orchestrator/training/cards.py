@@ -43,7 +43,7 @@ def export(
         "description": recipe.description,
         "weights_sha256": hashlib.sha256(content).hexdigest(),
         "parameters": sum(parameter.numel() for parameter in task.network.parameters()),
-        "data": {"file": data, "sha256": task.data_sha256},
+        "data": {"file": data, "sha256": task.data_sha256, **task.data_counts()},
         "training": {
             "command": f"assayloop models train {recipe.name} --data {data} "
             f"--epochs {recipe.epochs} --seed {recipe.seed}",

@@ -51,8 +51,8 @@ def write_atomically(path: Path) -> Iterator[IO[bytes]]:
         # mkstemp gives 0600; a data file is as readable as any other that the user makes.
         umask = os.umask(0)
         os.umask(umask)
-        os.chmod(name, 0o666 & ~umask)
-        os.replace(name, path)
+        Path(name).chmod(0o666 & ~umask)
+        Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

@@ -31,6 +31,10 @@ class DigitsTask:
         self.test_images = _as_tensor(data.test_images)
         self.test_labels = torch.from_numpy(data.test_labels)
 
+    def data_counts(self) -> dict[str, int]:
+        """Images for training and for testing."""
+        return {"training": len(self.images), "held_out": len(self.test_images)}
+
     def batches(self, size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
         """All images once, shuffled."""
         order = rng.permutation(len(self.images))
@@ -171,7 +175,7 @@ def load_second_classifier(path: Path) -> Classifier:
         EvaluatorError: a file is missing or is not what the card describes.
     """
     weights, card = read_weights(path / "weights.safetensors")
-    network = SecondDigitsCnn(**card["network"])  # type: ignore[arg-type]
+    network = SecondDigitsCnn(**card["network"])
     network.load_state_dict(weights)
     return Classifier(network.eval(), str(card["weights_sha256"]))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import logging
 import os
 from collections.abc import Iterator
@@ -151,9 +150,3 @@ def _measure(line: str) -> _Row | None:
         return smiles, selfies.encoder(smiles), chemistry.properties(molecule)
     except selfies.EncoderError:
         return None
-
-
-def file_fingerprint(data: MoleculeData) -> str:
-    """Hash of the held-out molecules, so that a card says what its figures were measured on."""
-    _, held_out = data.split(10_000)
-    return hashlib.sha256("\n".join(data.smiles[i] for i in held_out).encode()).hexdigest()

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -27,6 +27,8 @@ from orchestrator.training.molecule_data import MoleculeData
 
 _DIVERSITY_SAMPLE = 1_000
 _PARALLEL_FROM = 2_000
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 def figures(
@@ -61,25 +63,20 @@ def figures(
 def _posterior(
     network: MoleculeVae, data: MoleculeData, held_out: NDArray[np.int64]
 ) -> dict[str, Any]:
-    """Divergence of each unit and the share of active ones (variance of the mean > 0.01)."""
-    means, divergences, losses = [], [], []
+    """Divergence of each unit, and the share of active ones (variance of the mean > 0.01)."""
     lengths = data.lengths[held_out]
+    means, divergences = [], []
     with torch.inference_mode():
         for length in np.unique(lengths):
-            for rows in np.array_split(held_out[lengths == length], 1 + (lengths == length).sum() // 500):
-                tokens = torch.from_numpy(data.tokens[rows, :length].astype(np.int64))
-                mean, log_variance = network.encode(tokens)
-                means.append(mean)
-                divergences.append(0.5 * (mean**2 + log_variance.exp() - 1 - log_variance))
-                logits = network.logits(mean, tokens).transpose(1, 2)
-                losses.append(torch.nn.functional.cross_entropy(logits, tokens, reduction="none").sum(1))
-    mean, divergence = torch.cat(means), torch.cat(divergences).mean(dim=0)
+            tokens = data.tokens[held_out[lengths == length], :length].astype(np.int64)
+            mean, log_variance = network.encode(torch.from_numpy(tokens))
+            means.append(mean)
+            divergences.append(0.5 * (mean**2 + log_variance.exp() - 1 - log_variance))
+    divergence = torch.cat(divergences).mean(dim=0)
     return {
-        "active_units": int((mean.var(dim=0) > 0.01).sum()),
+        "active_units": int((torch.cat(means).var(dim=0) > 0.01).sum()),
         "kl_nats": float(divergence.sum()),
         "kl_nats_per_unit": [round(value, 3) for value in sorted(divergence.tolist())],
-        "reconstruction_nats_at_mean": float(torch.cat(losses).mean()),
-        "posterior_mean_std": float(mean.std(dim=0).mean()),
     }
 
 
@@ -99,6 +96,8 @@ def _prior(
     """10,000 draws from N(0, I), untruncated, against the held-out molecules."""
     points = rng.standard_normal((len(held_out), codec.network.latent))
     smiles = [s for s in _smiles(codec.decode(points)) if s is not None]
+    if not smiles:
+        return {"prior_valid": 0.0}
     unique = sorted(set(smiles))
     known = {data.smiles[i] for i in training}
     measured = np.array(_parallel(_properties, smiles))
@@ -110,7 +109,7 @@ def _prior(
     }
     return {
         "prior_valid": len(smiles) / len(points),
-        "prior_unique": len(unique) / max(1, len(smiles)),
+        "prior_unique": len(unique) / len(smiles),
         "prior_novel": float(np.mean([s not in known for s in unique])),
         "prior_internal_diversity": _diversity(unique, rng),
         "prior_best_qed": float(measured[:, 0].max()),
@@ -135,7 +134,7 @@ def _properties(smiles: str) -> tuple[float, float, float]:
     return chemistry.properties(Chem.MolFromSmiles(smiles))
 
 
-def _parallel(function: Any, items: Sequence[Any]) -> list[Any]:
+def _parallel(function: Callable[[_Item], _Result], items: Sequence[_Item]) -> list[_Result]:
     if len(items) < _PARALLEL_FROM:
         return list(map(function, items))
     # Fresh processes: a forked one would inherit the locks of torch's threads.

@@ -43,6 +43,11 @@ class MoleculeTask:
         self.targets = centred / self.network.std_properties
         self.tokens = torch.from_numpy(data.tokens.astype(np.int64))
 
+    def data_counts(self) -> dict[str, int]:
+        """Molecules for training and held out, and lines that were none."""
+        counts = {"training": len(self.training), "held_out": len(self.held_out)}
+        return counts | {"skipped": self.data.skipped}
+
     def batches(self, size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
         """All training molecules once, in batches of equal sequence length, shuffled."""
         lengths = self.data.lengths[self.training]
@@ -63,7 +68,7 @@ class MoleculeTask:
         )
         kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum()
         errors = ((self.network.properties(points) - self.targets[batch]) ** 2).sum()
-        beta = weights["kl"] * min(1.0, 0.02 + done / weights["warm_up"])
+        beta = weights["kl"] * min(1.0, 0.005 + done / weights["warm_up"])
         # Divided by the nominal size, so that the small batches of rare lengths weigh less.
         loss = reconstruction + beta * kl + weights["property"] * errors
         terms = {"reconstruction": reconstruction, "kl": kl, "property": errors}

@@ -13,7 +13,7 @@ from orchestrator.training.cards import export
 from orchestrator.training.data import load_digits
 from orchestrator.training.recipes import Recipe, recipe
 from orchestrator.training.task import Task
-from orchestrator.training.trainer import LOG, Callback, fit
+from orchestrator.training.trainer import Callback, fit
 
 
 def train(
@@ -53,8 +53,6 @@ def train(
     )
     cache = cache or Path(os.environ.get("ASSAYLOOP_HOME", ".assayloop")) / "data"
     out.mkdir(parents=True, exist_ok=True)
-    if not resume:
-        (out / LOG).unlink(missing_ok=True)
     torch.manual_seed(chosen.seed)
     task = build_task(chosen, data, cache)
     fit(task, chosen, out, resume=resume, progress=progress)

@@ -23,6 +23,10 @@ class Task(Protocol):
         """Of the data file."""
         ...
 
+    def data_counts(self) -> dict[str, int]:
+        """How many objects are for training, how many held out, how many lines were skipped."""
+        ...
+
     def batches(self, size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
         """One epoch: indices of training objects in batches of about ``size``."""
         ...

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from orchestrator.latent.protocol import SpaceError
@@ -21,8 +22,7 @@ from orchestrator.training.task import Task
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "losses.jsonl"
-CHECKPOINT_SECONDS = 120.0
-"""A killed run loses at most this; what it computes does not depend on it."""
+_DECISIVE = ("name", "epochs", "batch", "learning_rate", "seed", "weight_decay", "clip")
 WARM_UP = 0.02
 """Share of the steps in which the learning rate rises."""
 
@@ -45,55 +45,78 @@ class Progress:
 Callback = Callable[[Progress], None]
 
 
-def fit(task: Task, recipe: Recipe, out: Path, *, resume: bool, progress: Callback | None) -> None:
+@dataclass
+class _Position:
+    """Where a run stands between two batches."""
+
+    epoch: int = 0
+    index: int = 0
+    """Batches of this epoch done."""
+    step: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    """Terms of the loss, summed over this epoch's batches."""
+
+    def means(self) -> dict[str, float]:
+        return {name: total / self.index for name, total in self.sums.items()}
+
+
+def fit(
+    task: Task,
+    recipe: Recipe,
+    out: Path,
+    *,
+    resume: bool = False,
+    progress: Callback | None = None,
+    checkpoint_seconds: float = 120.0,
+) -> None:
     """Trains the task's network in place, writing checkpoints and a log of losses into ``out``.
 
     A run that was stopped anywhere and resumed gives the same weights as one left alone, on the
-    same machine with the same number of threads.
+    same machine with the same number of threads; ``checkpoint_seconds`` is what a killed one loses
+    at most, and changes nothing else.
 
     Raises:
-        SpaceError: ``resume`` finds no checkpoint, or one of another recipe.
+        SpaceError: ``resume`` finds no checkpoint, or one of another run; or the loss diverged.
     """
-    network = task.network
     optimiser = torch.optim.AdamW(
-        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        task.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
-    epoch, index, step, sums = 0, 0, 0, dict[str, float]()
-    if resume:
-        epoch, index, step, sums = _restore(out / CHECKPOINT, task, recipe, optimiser)
-    saved = time.monotonic()
-    while epoch < recipe.epochs:
-        batches = task.batches(recipe.batch, np.random.default_rng((recipe.seed, epoch)))
-        network.train()
-        while index < len(batches):
-            done = (epoch + index / len(batches)) / recipe.epochs
-            terms = _step(task, optimiser, recipe, batches[index], done)
-            index, step = index + 1, step + 1
-            sums = {name: sums.get(name, 0.0) + value for name, value in terms.items()}
-            if progress:
-                means = {name: total / index for name, total in sums.items()}
-                steps = len(batches) * recipe.epochs
-                progress(Progress(epoch, recipe.epochs, step, steps, means))
-            if time.monotonic() - saved > CHECKPOINT_SECONDS:
-                _save(out / CHECKPOINT, task, recipe, optimiser, (epoch, index, step, sums))
+    at = _restore(out, task, recipe, optimiser) if resume else _Position()
+    _keep_log(out / LOG, at.epoch)
+    while at.epoch < recipe.epochs:
+        batches = task.batches(recipe.batch, np.random.default_rng((recipe.seed, at.epoch)))
+        task.network.train()
+        saved = time.monotonic()
+        while at.index < len(batches):
+            done = (at.epoch + at.index / len(batches)) / recipe.epochs
+            terms = _step(task, optimiser, recipe, batches[at.index], done)
+            at.index, at.step = at.index + 1, at.step + 1
+            at.sums = {name: at.sums.get(name, 0.0) + value for name, value in terms.items()}
+            if time.monotonic() - saved > checkpoint_seconds:
+                _save(out, task, recipe, optimiser, at)
                 saved = time.monotonic()
-        _log(out / LOG, epoch + 1, step, {name: total / index for name, total in sums.items()})
-        epoch, index, sums = epoch + 1, 0, {}
-        _save(out / CHECKPOINT, task, recipe, optimiser, (epoch, index, step, sums))
-    network.eval()
+            if progress:
+                steps = len(batches) * recipe.epochs
+                progress(Progress(at.epoch, recipe.epochs, at.step, steps, at.means()))
+        _log(out / LOG, at)
+        at = _Position(at.epoch + 1, step=at.step)
+        _save(out, task, recipe, optimiser, at)
+    task.network.eval()
 
 
 def _step(
     task: Task,
     optimiser: torch.optim.Optimizer,
     recipe: Recipe,
-    batch: Any,
+    batch: NDArray[np.int64],
     done: float,
 ) -> dict[str, float]:
     for group in optimiser.param_groups:
         group["lr"] = recipe.learning_rate * _rate(done)
     optimiser.zero_grad(set_to_none=True)
     loss, terms = task.loss(batch, done)
+    if not math.isfinite(loss.item()):
+        raise SpaceError(f"training diverged: the loss is {loss.item()} ({terms})")
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(task.network.parameters(), recipe.clip)
     optimiser.step()
@@ -106,56 +129,54 @@ def _rate(done: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
 
 
-_Position = tuple[int, int, int, dict[str, float]]
-
-
 def _identity(recipe: Recipe, task: Task) -> str:
-    return json.dumps(
-        [recipe.name, dict(recipe.network), dict(recipe.weights), recipe.epochs, recipe.batch]
-        + [recipe.learning_rate, recipe.seed, recipe.weight_decay, recipe.clip, task.data_sha256]
-    )
+    settings = {name: getattr(recipe, name) for name in _DECISIVE} | {"data": task.data_sha256}
+    settings |= {"network": dict(recipe.network), "weights": dict(recipe.weights)}
+    return json.dumps(settings, sort_keys=True)
 
 
 def _save(
-    path: Path,
-    task: Task,
-    recipe: Recipe,
-    optimiser: torch.optim.Optimizer,
-    position: _Position,
+    out: Path, task: Task, recipe: Recipe, optimiser: torch.optim.Optimizer, at: _Position
 ) -> None:
-    with write_atomically(path) as file:
+    with write_atomically(out / CHECKPOINT) as file:
         torch.save(
             {
                 "identity": _identity(recipe, task),
                 "network": task.network.state_dict(),
                 "optimiser": optimiser.state_dict(),
                 "rng": torch.get_rng_state(),
-                "position": list(position),
+                "position": [at.epoch, at.index, at.step, at.sums],
             },
             file,
         )
 
 
-def _restore(
-    path: Path, task: Task, recipe: Recipe, optimiser: torch.optim.Optimizer
-) -> _Position:
+def _restore(out: Path, task: Task, recipe: Recipe, optimiser: torch.optim.Optimizer) -> _Position:
+    path = out / CHECKPOINT
     try:
         stored = torch.load(path, weights_only=True)
-    except OSError as error:
-        raise SpaceError(f"nothing to resume: {path} cannot be read") from error
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        raise SpaceError(f"nothing to resume: {path} cannot be read: {error}") from error
     if stored["identity"] != _identity(recipe, task):
         raise SpaceError(
-            f"{path} belongs to another recipe, seed, number of epochs or data set: "
-            f"{stored['identity']}, not {_identity(recipe, task)}"
+            f"{path} belongs to another run: {stored['identity']}, not {_identity(recipe, task)}"
         )
     task.network.load_state_dict(stored["network"])
     optimiser.load_state_dict(stored["optimiser"])
     torch.set_rng_state(stored["rng"])
     epoch, index, step, sums = stored["position"]
-    return epoch, index, step, sums
+    return _Position(epoch, index, step, sums)
 
 
-def _log(path: Path, epoch: int, step: int, losses: dict[str, float]) -> None:
-    line = json.dumps({"epoch": epoch, "step": step, **losses})
+def _keep_log(path: Path, epochs: int) -> None:
+    """Drops what a killed run logged after the checkpoint, for it will be logged again."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    kept = [line for line in lines if json.loads(line)["epoch"] <= epochs]
+    with write_atomically(path) as file:
+        file.write("".join(f"{line}\n" for line in kept).encode())
+
+
+def _log(path: Path, at: _Position) -> None:
+    line = json.dumps({"epoch": at.epoch + 1, "step": at.step, **at.means()})
     with path.open("a", encoding="utf-8") as file:
         file.write(line + "\n")
