@@ -4,8 +4,6 @@ Everything raised on purpose derives from :class:`AssayloopError` and is printed
 traceback; whatever else reaches the top is our fault.
 """
 
-# ruff: noqa: N818 - the names say what happened; that they are errors, their base says
-
 from __future__ import annotations
 
 from collections.abc import Sequence
