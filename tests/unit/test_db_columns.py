@@ -1,0 +1,154 @@
+"""Values that go into the database are the values that come out, on both kinds."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from db import repository
+from db.columns import canonical, storable
+from db.ledger import Draft
+from db.models import Candidate, LedgerEntry
+from db.session import Database
+from tests import histories
+from tests.histories import CAMPAIGN
+
+TEXT = st.text(st.characters(exclude_categories=()))
+"""Any text that Python can hold: NUL, other control characters and lone surrogates too."""
+FLOATS = st.floats(allow_nan=True, allow_infinity=True, allow_subnormal=True)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | FLOATS | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+PATIENT = settings(deadline=None)
+"""The machine may be busy with other tests."""
+ODD_NUMBERS = [0.0, -0.0, 5e-324, -2.2e-308, 1e308, -1e308, 0.1 + 0.2, 1e22, math.pi]
+ODD_TEXTS = ["", "Ångström", "𝒙🧪", "a\tb\r\n\x1b\x7f", "\u2028\ufeff", "e\u0301", "\ufffe"]
+
+
+@PATIENT
+@given(JSON)
+@example({"b": 1, "a": [-0.0, 5e-324, 1e308, math.nan, -math.inf]})
+@example({"\0": "\ud83d\ude00", "\ud83d": {"\udc00x": "\0"}})
+def test_canonical_json_reads_back_to_the_same_text(value: Any) -> None:
+    """Else a verification would call an untouched history forged."""
+    text = canonical(value)
+    text.encode()
+    assert canonical(json.loads(text)) == text
+    assert "\0" not in text
+
+
+@PATIENT
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_reads_back_to_the_same_bits(value: float) -> None:
+    """Else a replay would start from other numbers than the campaign did."""
+    read = json.loads(canonical([value]))[0]
+    assert struct.pack("<d", read) == struct.pack("<d", value)
+
+
+@PATIENT
+@given(st.dictionaries(st.text(), st.integers(), min_size=2))
+def test_equal_values_give_equal_text(value: dict[str, int]) -> None:
+    """Else the same change would have two hashes."""
+    assert canonical(dict(reversed(value.items()))) == canonical(value)
+
+
+def test_canonical_json_is_what_the_documents_say() -> None:
+    """Others write verifiers from these rules, without our code."""
+    value = {"z": [1, 2.0, -0.0, math.inf, -math.inf, math.nan], "é": '\n"', "a": None}
+    assert canonical(value) == (
+        '{"a":null,"z":[1,2.0,-0.0,"Infinity","-Infinity","NaN"],"é":"\\n\\""}'
+    )
+    assert canonical({10: "ten", 9: "nine"}) == '{"10":"ten","9":"nine"}'
+
+
+@PATIENT
+@given(TEXT)
+def test_storable_text_is_left_alone_and_the_rest_is_spelled_out(text: str) -> None:
+    """An instrument's message is kept to the letter, as far as a database has the letters."""
+    stored = storable(text)
+    stored.encode()
+    assert "\0" not in stored
+    assert storable(stored) == stored
+    if "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text):
+        assert stored == text
+
+
+def test_what_no_database_can_hold_is_spelled_as_python_spells_it() -> None:
+    """A person still sees what an instrument sent."""
+    assert storable("a\0b\udc80") == "a\\x00b\\udc80"
+
+
+def test_odd_numbers_and_texts_come_back_unchanged(database: Database) -> None:
+    """A unit with an Å or a value of 5e-324 must survive the database it is kept in."""
+    histories.begin(database)
+    draft = Draft("tell")
+    for number, value in enumerate(ODD_NUMBERS, 1):
+        histories.candidate(draft, number, point=ODD_NUMBERS, mean=value, filters={"n": value})
+    for number, text in enumerate(ODD_TEXTS, len(ODD_NUMBERS) + 1):
+        histories.candidate(draft, number, object=text, reason=text, external_ids=[text])
+    histories.write(database, draft)
+    with database.read() as session:
+        rows = repository.candidates(session, CAMPAIGN)
+        for row, value in zip(rows, ODD_NUMBERS, strict=False):
+            assert row.mean == value
+            assert _bits(row.point) == _bits(ODD_NUMBERS)
+            assert _bits([row.filters["n"]]) == _bits([value])
+        for row, text in zip(rows[len(ODD_NUMBERS) :], ODD_TEXTS, strict=True):
+            assert (row.object, row.reason, row.external_ids) == (text, text, [text])
+
+
+def _bits(values: Any) -> bytes:
+    return struct.pack(f"<{len(values)}d", *values)
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(value=JSON, text=TEXT, number=FLOATS, point=st.lists(FLOATS, max_size=3))
+@example(value="\0", text="\0\udfff", number=math.nan, point=[math.nan, math.inf, -0.0])
+@example(value={}, text="\ud83d\ude00", number=-math.inf, point=[])
+def test_whatever_an_adapter_hands_over_is_stored(
+    database: Database, value: Any, text: str, number: float, point: list[float]
+) -> None:
+    """A NUL in an error message must not end a campaign on one database and not on the other."""
+    with database.read() as session:
+        started = repository.position(session, CAMPAIGN) > 0
+        last = repository.next_number(session, Candidate, CAMPAIGN) - 1
+    if not started:
+        histories.begin(database)
+    draft = Draft("tell", {"said": value, text: text})
+    histories.candidate(
+        draft, last + 1, object=text, mean=number, point=point, filters={"f": value}
+    )
+    entry = histories.write(database, draft)
+    with database.read() as session:
+        row = session.get_one(Candidate, (CAMPAIGN, last + 1))
+        stored = session.get_one(LedgerEntry, (CAMPAIGN, entry.sequence))
+    assert row.object == storable(text)
+    assert row.mean == (None if math.isnan(number) else number)
+    assert _bits(row.point) == _bits([math.nan if math.isnan(x) else x for x in point])
+    assert canonical(row.filters) == canonical({"f": value})
+    assert stored.payload == entry.payload
+
+
+@pytest.mark.parametrize("value", [math.nan, "NaN"])
+def test_a_number_that_is_none_is_no_value_on_both(database: Database, value: Any) -> None:
+    """SQLite keeps no NaN; if PostgreSQL did, the two would disagree about the same history."""
+    histories.begin(database)
+    draft = Draft("tell")
+    histories.candidate(draft, 1, mean=value, log_prior=-math.inf)
+    histories.write(database, draft)
+    with database.read() as session:
+        row = session.get_one(Candidate, (CAMPAIGN, 1))
+    assert row.mean is None
+    assert row.log_prior == -math.inf
