@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy.orm import Session
 
 from adapters import protocol
+from adapters.messages import plain
 from adapters.protocol import Delivery, Evaluator, EvaluatorError, Sample, Ticket
 from db import artifacts, repository
 from db.ledger import Draft
@@ -162,14 +163,18 @@ def submit(parts: Parts, intent: Intent, evaluator: Evaluator) -> int:
     arrived: Sequence[Delivery] = ()
     if capabilities.synchronous:
         arrived = evaluator.receive(tickets)
-    _ticket(parts, intent, tickets, arrived)
+    stored = [(delivery, _answered(evaluator, delivery)) for delivery in arrived]
+    _ticket(parts, intent, tickets, stored)
     for delivery in arrived:
         evaluator.acknowledge(delivery)
     return len(intent.jobs)
 
 
 def _ticket(
-    parts: Parts, intent: Intent, tickets: Sequence[Ticket], arrived: Sequence[Delivery]
+    parts: Parts,
+    intent: Intent,
+    tickets: Sequence[Ticket],
+    arrived: Sequence[tuple[Delivery, Sequence[str]]],
 ) -> None:
     references = {ticket.job: ticket.reference for ticket in tickets}
     at = now()
@@ -193,18 +198,18 @@ def _ticket(
         parts.append(session, draft)
 
 
-def _attach(draft: Draft, deliveries: Sequence[Delivery]) -> dict[str, str]:
+def _attach(draft: Draft, arrived: Sequence[tuple[Delivery, Sequence[str]]]) -> dict[str, str]:
     """Store deliveries with the entry; the artifact of each job's delivery, by key."""
     stored: dict[str, str] = {}
-    for delivery in deliveries:
+    for delivery, jobs in arrived:
         sha256 = draft.attach(delivery.body, delivery.media_type)
-        stored |= dict.fromkeys(delivery.jobs, sha256)
+        stored |= dict.fromkeys(jobs, sha256)
     return stored
 
 
 def _refuse(parts: Parts, jobs: Sequence[Job], error: Exception) -> None:
     """The evaluator took nothing: the attempt failed; the jobs wait for the next or have failed."""
-    reason = str(error) or type(error).__name__
+    reason = plain(str(error)) or type(error).__name__
     transient = isinstance(error, EvaluatorError) and error.transient
     with parts.write() as session:
         draft = Draft("refuse", {"reason": reason})

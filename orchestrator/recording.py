@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from adapters.checks import refusals
+from adapters.messages import plain
 from adapters.protocol import Delivery, EvaluatorError, Outcome, OutcomeStatus, Reading
-from adapters.units import convert
+from adapters.units import convert, convert_std
 from db import artifacts, repository
 from db.ledger import Draft
 from db.models import Artifact, Attempt, Campaign, Candidate, Job, Measurement
@@ -82,7 +83,7 @@ def record(parts: Parts, key: str, delivery: Delivery, outcome: Outcome) -> None
 def _readings(parts: Parts, job: Job, outcome: Outcome) -> tuple[list[Reading], str]:
     """The readings to keep, in the evaluator's declared units; or none, and why."""
     if outcome.status is not OutcomeStatus.SUCCEEDED:
-        return [], outcome.reason or "the evaluator gives no reason"
+        return [], plain(outcome.reason) or "the evaluator gives no reason"
     capabilities = parts.evaluators[job.evaluator].capabilities
     wanted = dispatch.part(parts, job.evaluator).measures
     wrong = refusals(capabilities, wanted, outcome.readings)
@@ -121,7 +122,7 @@ def _measure(
             unit=measure.unit,
             std=None
             if reading.std is None
-            else abs(convert(reading.std, reading.unit, measure.unit)),
+            else convert_std(reading.std, reading.unit, measure.unit),
             censoring=str(reading.censoring),
             measured_at=reading.measured_at,
             received_at=attempt.delivered_at,
