@@ -116,3 +116,106 @@ def measurement(draft: Draft, number: int, candidate: int, **columns: Any) -> No
 def flag(draft: Draft, measurement: int, kind: str, number: int = 1) -> None:
     """Draft a flag on a measurement."""
     draft.new("measurement_flag", measurement=measurement, number=number, kind=kind, reason=kind)
+
+
+def everything(database: Database) -> None:
+    """A campaign with rows in every folded table, the same each time to the byte."""
+    begin(database)
+    model = Draft("model")
+    weights = model.attach(b"weights", "application/x-safetensors")
+    model.new("latent_model", hash=weights, name="tiny", card={"weights_sha256": weights})
+    write(database, model, chain=SYSTEM, at=2)
+    for at, draft in enumerate((_proposed(), _decoded(), _sent(), _recorded(), _told()), 3):
+        write(database, draft, at=at)
+
+
+def _proposed() -> Draft:
+    draft = Draft("propose")
+    draft.new(
+        "fit",
+        number=1,
+        revision=1,
+        kind="gp",
+        state={"noise": 1e-4},
+        data_hash="0" * 64,
+        data_size=0,
+        position=1,
+        previous=None,
+        versions={"numpy": "2"},
+        duration=0.25,
+        fitted_at=3,
+    )
+    draft.new(
+        "round",
+        number=1,
+        revision=1,
+        source="proposed",
+        state="proposed",
+        proposer="gp",
+        fit=1,
+        position=1,
+        pending=[],
+        stream=[7, 1, 1],
+        details={"kind": "gp"},
+        proposed_at=3,
+    )
+    for number in (1, 2):
+        candidate(draft, number, round=1, source="proposed", mean=-0.0, std=5e-324, valid=None)
+    draft.set("campaign", rounds=1)
+    return draft
+
+
+def _decoded() -> Draft:
+    draft = Draft("decode", {"round": 1})
+    picture = draft.attach(b"picture", "image/png")
+    draft.set("candidate", number=1, valid=True, object="CCO", realised=[0.25, 0.5])
+    draft.set("candidate", number=2, valid=True, artifact=picture, filters={"alerts": True})
+    for number in (1, 2):
+        job(draft, number, number)
+    draft.set("round", number=1, state="decoded")
+    return draft
+
+
+def _sent() -> Draft:
+    draft = Draft("submit")
+    draft.new("batch", number=1, evaluator="bench", key=f"{CAMPAIGN}/batch/1")
+    for number in (1, 2):
+        draft.set("job", number=number, state="submitted", attempts=1, batch=1, position="A1")
+        draft.new(
+            "attempt",
+            job=number,
+            number=1,
+            batch=1,
+            state="submitted",
+            reason="",
+            reference=f"run {number}",
+            delivery=None,
+            started_at=5,
+            submitted_at=5,
+            delivered_at=None,
+            ended_at=None,
+        )
+    draft.set("campaign", evaluations=2, cost=2.5)
+    return draft
+
+
+def _recorded() -> Draft:
+    draft = Draft("record")
+    delivery = draft.attach(b'{"score": 0.5}', "application/json")
+    at = {"delivered_at": 6, "ended_at": 6}
+    draft.set("attempt", job=1, number=1, state="succeeded", delivery=delivery, **at)
+    draft.set("job", number=1, state="succeeded")
+    of_job = {"job": 1, "attempt": 1, "evaluator": "bench", "source": "evaluator"}
+    measurement(draft, 1, 1, **of_job, delivery=delivery, place="/score", std=0.01)
+    flag(draft, 1, "late")
+    draft.set("candidate", number=1, objective=0.5, feasible=True, objective_revision=1)
+    draft.set("campaign", best=1)
+    return draft
+
+
+def _told() -> Draft:
+    draft = Draft("tell", {"provenance": "a notebook"})
+    candidate(draft, 3, external_ids=["Å-4711", "𝒙"], point=None, object="C", reason="é\n")
+    measurement(draft, 2, 3, value=1 / 3, measured_at=1, unit="µg")
+    draft.set("campaign", state="paused", reason="lunch")
+    return draft
