@@ -12,6 +12,7 @@ import html
 import io
 import re
 import textwrap
+import warnings
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -115,7 +116,10 @@ def svg(figure: Figure, name: str, alternative: str) -> str:
     """
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(buffer, format="svg", transparent=True, dpi=_RASTER_DPI, metadata=nothing)
+    with warnings.catch_warnings():
+        # A letter that the font lacks shows as a box, which says enough.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(buffer, format="svg", transparent=True, dpi=_RASTER_DPI, metadata=nothing)
     text = buffer.getvalue()
     # Labels stand in comments; a style element would rule the whole page.
     text = re.sub(r"<!--.*?-->|<style.*?</style>", "", text[text.index("<svg") :], flags=re.DOTALL)
@@ -140,4 +144,5 @@ def _renamed(text: str, name: str) -> str:
 
 
 def _short(label: str) -> str:
-    return textwrap.shorten(label, 48, placeholder=" …")
+    printable = "".join(letter if letter.isprintable() else " " for letter in label)
+    return textwrap.shorten(printable, 48, placeholder=" …")

@@ -20,6 +20,8 @@ from db.session import now
 from orchestrator.report import words
 from orchestrator.report.drawings import drawings
 from orchestrator.report.known import Known
+from orchestrator.spec import Spec
+from orchestrator.spec_file import written
 from orchestrator.wiring import Parts
 
 
@@ -50,10 +52,10 @@ def _page(parts: Parts, known: Known) -> dict[str, Any]:
         "reason": campaign.reason,
         "key_figures": words.key_figures(parts, known),
         "summary": words.summary(parts, known),
-        "written": yaml.safe_dump(known.revision.written, sort_keys=False, allow_unicode=True),
+        "written": _yaml(known.revision.written),
         "best": [words.card(parts, known, one) for one in known.best],
         "drawings": drawings(parts, known),
-        "rows": [words.row(known, one) for one in known.candidates],
+        "rows": [words.row(parts, known, one) for one in known.candidates],
         "versions": versions | ({} if known.fit is None else known.fit.versions),
         "chain": parts.campaign,
         "head": known.head.hash,
@@ -61,6 +63,12 @@ def _page(parts: Parts, known: Known) -> dict[str, Any]:
         "created": _utc(campaign.created_at),
         "made": _utc(now()),
     }
+
+
+def _yaml(spec: dict[str, Any]) -> str:
+    """A stored spec as a user would write it: the database keeps its keys in no order."""
+    ordered = written(Spec.model_validate(spec))
+    return yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=88)
 
 
 def _environment() -> Environment:

@@ -24,8 +24,6 @@ _DEPTH = 12.0
 """Natural logarithms below its maximum at which the picture of the acquisition ends: what promises
 160,000 times less is no rival."""
 
-_ON_TOP = "White circles are evaluations, white crosses infeasible ones, the star is the best."
-
 
 @dataclass(frozen=True)
 class Drawing:
@@ -97,34 +95,41 @@ def _course(evaluations: Evaluations) -> _Found:
 
 def _space(parts: Parts, known: Known, evaluations: Evaluations) -> _Found:
     """The space with what is known of it."""
-    names = _names(parts)
-    dim = parts.space.dim
-    if dim == 2 and known.fit is not None and known.data is not None:
-        fit = parts.surrogate.restore(known.fit.state, known.data, parts.space.bounds)
-        problem = Problem(parts.space, parts.objective)
-        seen = survey(problem, fit, known.data, known.pending)
-        yield from _fields(seen, parts.space.bounds, evaluations, (names[0], names[1]))
-    elif dim == 1:
-        xy = np.stack([evaluations.points[:, 0], evaluations.objective], axis=1)
-        yield (
-            "Evaluations in the space",
-            "The objective over the only coordinate.",
-            figures.scatter(xy, evaluations, (names[0], evaluations.label)),
-        )
-    elif dim == 2:
-        yield (
-            "Evaluations in the space",
-            "Coloured by objective.",
-            figures.scatter(evaluations.points, evaluations, (names[0], names[1])),
-        )
-    else:
+    bounds, dim = parts.space.bounds, parts.space.dim
+    if dim > 2:
         yield from _projected(parts, evaluations)
-    if dim == 2 and (pictures := mosaic(parts.space)) is not None:
+        return
+    across, up = [*_names(parts), evaluations.label][:2]
+    if dim == 1:
+        xy = np.stack([evaluations.points[:, 0], evaluations.objective], axis=1)
+        caption = "The objective over the only coordinate."
+        yield "Evaluations in the space", caption, figures.scatter(xy, evaluations, (across, up))
+        return
+    if (seen := _believed(parts, known)) is not None:
+        yield from _fields(seen, bounds, evaluations, (across, up))
+    else:
+        caption = "Coloured by objective."
+        if known.fit is not None:
+            caption += " The surrogate cannot be shown: its fit cannot be rebuilt here."
+        shown = figures.scatter(evaluations.points, evaluations, (across, up))
+        yield "Evaluations in the space", caption, shown
+    if (decoded := mosaic(parts.space)) is not None:
         yield (
             "What the space decodes to",
             "Each picture is the decoded middle of its cell; the star is the best candidate.",
-            figures.pictures(pictures, parts.space.bounds, evaluations, (names[0], names[1])),
+            figures.pictures(decoded, bounds, evaluations, (across, up)),
         )
+
+
+def _believed(parts: Parts, known: Known) -> Landscape | None:
+    """What the newest fit says of a plane; None without one, or where it cannot be rebuilt."""
+    if known.fit is None or known.data is None:
+        return None
+    try:
+        fit = parts.surrogate.restore(known.fit.state, known.data, parts.space.bounds)
+        return survey(Problem(parts.space, parts.objective), fit, known.data, known.pending)
+    except ValueError:  # of another release's or package's surrogate
+        return None
 
 
 def _names(parts: Parts) -> list[str]:
@@ -135,34 +140,31 @@ def _names(parts: Parts) -> list[str]:
 def _fields(
     seen: Landscape, bounds: Floats, evaluations: Evaluations, names: tuple[str, str]
 ) -> _Found:
-    better = "viridis" if evaluations.maximize else "viridis_r"
-    floor = seen.acquisition.max() - _DEPTH
-    for title, caption, values, label, colours in (
-        (
-            "Surrogate: mean",
-            f"The objective as the newest fit expects it; brighter is better. {_ON_TOP}",
-            seen.mean,
-            evaluations.label,
-            better,
-        ),
-        (
-            "Surrogate: standard deviation",
-            "How unsure the newest fit is; brighter is less sure.",
-            seen.std,
-            f"standard deviation of {evaluations.label}",
-            "cividis",
-        ),
-        (
+    mean = Field(
+        seen.mean, bounds, evaluations.label, "viridis" if evaluations.maximize else "viridis_r"
+    )
+    yield (
+        "Surrogate: mean",
+        "The objective as the newest fit expects it; brighter is better. White circles are "
+        "evaluations, white crosses infeasible ones, the star is the best.",
+        figures.field(mean, evaluations, names),
+    )
+    std = Field(seen.std, bounds, f"standard deviation of {evaluations.label}", "cividis")
+    yield (
+        "Surrogate: standard deviation",
+        "How unsure the newest fit is; brighter is less sure.",
+        figures.field(std, evaluations, names),
+    )
+    highest = seen.acquisition.max()
+    if np.isfinite(highest):
+        deep = np.maximum(seen.acquisition, highest - _DEPTH)
+        acquisition = Field(deep, bounds, "log expected improvement", "magma")
+        yield (
             "Acquisition",
             "Logarithm of the improvement that one more evaluation is expected to bring; brighter "
             f"is more. Cut {_DEPTH:.0f} below its maximum.",
-            np.maximum(seen.acquisition, floor),
-            "log expected improvement",
-            "magma",
-        ),
-    ):
-        shown = Field(values, bounds, label, colours)
-        yield title, caption, figures.field(shown, evaluations, names)
+            figures.field(acquisition, evaluations, names),
+        )
 
 
 def _projected(parts: Parts, evaluations: Evaluations) -> _Found:

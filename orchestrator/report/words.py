@@ -114,6 +114,7 @@ def card(parts: Parts, known: Known, one: Candidate) -> dict[str, Any]:
         "number": one.number,
         "round": one.round,
         "picture": None if content is None else _picture(parts, content),
+        # A picture of parameters is their table, which says all that the text would.
         "text": content if isinstance(content, str) else None,
         "spelled_out": parts.space.media_type == "application/json",
         "objective": number(one.objective),
@@ -135,20 +136,26 @@ def _uri(media_type: str, data: bytes) -> str:
     return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
 
 
-def row(known: Known, one: Candidate) -> dict[str, Any]:
+def row(parts: Parts, known: Known, one: Candidate) -> dict[str, Any]:
     """A line of the table of all candidates."""
     content = known.contents.get(one.number)
-    picture = isinstance(content, bytes) and len(content) <= _THUMBNAIL
     return {
         "number": one.number,
         "round": one.round,
         "source": one.source,
-        "picture": _uri("image/png", content) if picture and isinstance(content, bytes) else None,
+        "picture": _thumbnail(parts.space.media_type, content),
         "text": content if isinstance(content, str) else one.artifact and one.artifact[:12],
         "objective": number(one.objective),
         "feasible": {None: "–", True: "yes", False: "no"}[one.feasible],
         "why": _why_no_objective(known, one),
     }
+
+
+def _thumbnail(media_type: str, content: str | bytes | None) -> str | None:
+    """A small image as it is, for a line of the table."""
+    if not isinstance(content, bytes) or len(content) > _THUMBNAIL:
+        return None
+    return _uri(media_type, content) if media_type.startswith("image/") else None
 
 
 def _why_no_objective(known: Known, one: Candidate) -> str:
@@ -162,4 +169,6 @@ def _why_no_objective(known: Known, one: Candidate) -> str:
         return f"duplicate of {one.duplicate_of}"
     jobs = [job for job in known.jobs.get(one.number, ()) if job.state != JobState.SUCCEEDED]
     said = [f"{job.evaluator} {job.state}" + f": {job.reason}" * bool(job.reason) for job in jobs]
-    return one.reason or "; ".join(said) or ("undefined" if one.number in known.measured else "")
+    if one.source == "asked" and one.number not in known.measured:
+        said.append("asked for, not told yet")
+    return one.reason or "; ".join(said) or "undefined for what was measured"
