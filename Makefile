@@ -4,7 +4,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --prefer-binary
+# Without --no-compile most of the time goes into compiling what is never imported.
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --no-compile
 LOCK := constraints.txt
 JOBS ?= 2
 
@@ -67,6 +68,7 @@ $(VENV)/.python:
 	@touch $@
 
 $(VENV)/.run: $(VENV)/.python pyproject.toml $(LOCK)
+	@echo "Installing assayloop and what it needs (about 2 GB) into $(VENV) ..."
 	$(PIP) --constraint $(LOCK) --editable .
 	@touch $@
 
