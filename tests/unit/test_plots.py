@@ -9,10 +9,16 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from orchestrator.latent.box import BoxSpace
+from orchestrator.objective import Objective
 from orchestrator.plots import figures
 from orchestrator.plots.figures import Evaluations, Field
-from orchestrator.plots.landscape import cells, centres, principal_plane
+from orchestrator.plots.landscape import cells, centres, principal_plane, survey
 from orchestrator.plots.style import VARIABLES, svg
+from orchestrator.proposers.protocol import Problem
+from orchestrator.spec import ObjectiveSpec, Parameter
+from orchestrator.surrogates.gp import GPSurrogate
+from orchestrator.surrogates.protocol import Data
 
 BOUNDS = np.array([[-1.0, 0.0], [1.0, 10.0]])
 NAMES = ("temperature", "flow")
@@ -153,6 +159,25 @@ def test_cells_lie_where_the_picture_shows_them() -> None:
     np.testing.assert_allclose(points[1] - points[0], [0.5, 0.0])
     np.testing.assert_allclose(points[4] - points[0], [0.0, 2.5])
     np.testing.assert_allclose(centres(BOUNDS[:, 1], 4), points[::4, 1])
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+def test_the_landscape_is_in_the_direction_of_the_spec(direction: str) -> None:
+    """A picture with its sign turned would call the worst corner the best."""
+    parameters = [Parameter(name=name, lower=0, upper=1) for name in ("x0", "x1")]
+    spec = {"direction": direction, "terms": [{"measure": "height"}]}
+    problem = Problem(BoxSpace(parameters), Objective(ObjectiveSpec.model_validate(spec)))
+    points = cells(problem.space.bounds, 5)
+    height = points.sum(axis=1, keepdims=True) + 10
+    data = Data(points, height, np.full_like(height, np.nan), ("height",))
+    fit = GPSurrogate().fit(data, problem.space.bounds, None)
+    seen = survey(problem, fit, data, np.empty((0, 2)))
+    assert seen.mean[0, 0] == pytest.approx(10, abs=0.2)
+    assert seen.mean[-1, -1] == pytest.approx(12, abs=0.2)
+    assert seen.mean[0, -1] == pytest.approx(11, abs=0.2)
+    assert (seen.std > 0).all()
+    best = seen.acquisition[-1, -1] > seen.acquisition[0, 0]
+    assert best == (direction == "maximize")
 
 
 def test_the_principal_plane_keeps_the_directions_that_matter() -> None:
