@@ -240,18 +240,22 @@ def record(parts: Parts) -> int:
 def refit(parts: Parts) -> int | None:
     """Fit the surrogate to the measurements that stand now.
 
+    It waits until a round may be opened. So with ``in_flight: 0`` every fit knows whole rounds,
+    and the campaign goes the same way in whatever order and however late results come.
+
     Returns:
         Number of the new fit; None where the newest one already knows them all, or where no
-        proposer will ask for one.
+        proposer will ask for one yet.
     """
     with parts.database.read() as session:
         measured = repository.last_measured(session, parts.campaign)
         previous = repository.fit(session, parts.campaign)
+        open_jobs = repository.open_jobs(session, parts.campaign)
         position = repository.position(session, parts.campaign)
         known = 0 if previous is None else previous.position
         if previous is not None and previous.revision != parts.revision:
             previous, known = None, 0  # another spec may model other outcomes: start afresh
-        if not parts.proposer.needs_fit or measured <= known:
+        if not parts.proposer.needs_fit or measured <= known or open_jobs > parts.spec.in_flight:
             return None
         number = repository.next_number(session, Fit, parts.campaign)
         data = _data(parts, session, position)
