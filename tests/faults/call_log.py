@@ -24,17 +24,26 @@ class CallLogEvaluator(Calculator):
         path: The log, one JSON line a call: ``{"key", "answer", "time"}``; made when missing.
         idempotent: Whether a key in the log is answered from it. Otherwise every submission is a
             new call and a new line.
+        synchronous: Whether it says that its answers are there at once.
+        measure: Another name for ``score``, so that a campaign can have several such evaluators.
     """
 
-    def __init__(self, path: str | Path, *, idempotent: bool = True) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        idempotent: bool = True,
+        synchronous: bool = True,
+        measure: str = "score",
+    ) -> None:
         super().__init__(
             Capabilities(
                 name="call-log",
                 version="1",
                 sample_kinds=frozenset({"parameters"}),
-                measures=(Measure("score", upper=0),),
+                measures=(Measure(measure, upper=0),),
                 batch_size=4,
-                synchronous=True,
+                synchronous=synchronous,
                 idempotent=idempotent,
             )
         )
@@ -44,8 +53,10 @@ class CallLogEvaluator(Calculator):
     def calculate(self, sample: Sample, wanted: Sequence[str]) -> Mapping[str, float]:
         """Minus the squared distance to 0.25 in every parameter."""
         values = parameters(sample)
+        (measure,) = self.capabilities.measures
         try:
-            return {"score": -sum((float(values[name]) - 0.25) ** 2 for name in sorted(values))}
+            score = -sum((float(values[name]) - 0.25) ** 2 for name in sorted(values))
+            return {measure.name: score}
         except (TypeError, ValueError) as error:
             raise RejectedError(f"the parameters must be numbers: {error}") from error
 
@@ -73,12 +84,12 @@ class CallLogEvaluator(Calculator):
                 if entry["key"] == job.key:
                     return bytes(entry["answer"], "ascii")
         body = super()._body(job, provenance)
-        self._append(
-            {"key": job.key, "answer": body.decode("ascii"), "time": time.time_ns() // 1000}
-        )
+        self.note(job.key, body)
         return body
 
-    def _append(self, entry: Mapping[str, object]) -> None:
+    def note(self, key: str, body: bytes) -> None:
+        """Write one call into the log, for good."""
+        entry = {"key": key, "answer": body.decode("ascii"), "time": time.time_ns() // 1000}
         line = json.dumps(entry, sort_keys=True) + "\n"
         file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         try:
@@ -87,6 +98,11 @@ class CallLogEvaluator(Calculator):
             os.fsync(file)
         finally:
             os.close(file)
+
+
+def late(path: str | Path, *, idempotent: bool = True) -> CallLogEvaluator:
+    """One whose answers are fetched later: its tickets are committed before its deliveries."""
+    return CallLogEvaluator(path, idempotent=idempotent, synchronous=False, measure="late_score")
 
 
 def calls(path: Path) -> Iterator[dict[str, Any]]:
