@@ -9,9 +9,8 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --no
 LOCK := constraints.txt
 JOBS ?= 2
 
-# Each test process gets one thread of the mathematics: two processes share two cores, and results
-# then depend on no machine's core count.
-export OMP_NUM_THREADS ?= 1
+# Test processes share the cores: one thread of the mathematics each.
+test check faults bench bench-full: export OMP_NUM_THREADS = 1
 
 .DELETE_ON_ERROR:
 .PHONY: help run test check lint faults bench bench-full lock wheel clean
