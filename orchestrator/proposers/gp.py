@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from botorch.models import ModelList
-from scipy.stats import norm, qmc  # type: ignore[import-untyped]
+from scipy.stats import norm, qmc
 from torch import Tensor
 
 from orchestrator.latent.protocol import Points

@@ -8,16 +8,14 @@ where the log prior is at least what one draw in a hundred has.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from botorch.acquisition.acquisition import AcquisitionFunction
-from botorch.exceptions.warnings import OptimizationWarning
-from botorch.generation.gen import gen_candidates_scipy
-from scipy.stats import qmc  # type: ignore[import-untyped]
+from scipy.optimize import minimize
+from scipy.stats import qmc
 
 from orchestrator.latent.protocol import Points, Space
 from orchestrator.surrogates.protocol import Floats
@@ -103,30 +101,39 @@ def search(
         region: keeps the climb inside.
         taken: points that must not be proposed again, t x d.
     """
-    order = np.argsort(-evaluate(acquisition, candidates), kind="stable")
-    starts = candidates[order[:_CLIMBERS]]
+    scores = evaluate(acquisition, candidates)
+    order = np.argsort(-scores, kind="stable")[:_CLIMBERS]
+    starts = candidates[order]
     reached = region.pull(climb(acquisition, starts, region.space.bounds), starts)
-    pool = np.concatenate([reached, candidates[order]])
-    origin = np.concatenate([order[: len(starts)], order])
-    values = evaluate(acquisition, pool)
+    pool = np.concatenate([reached, candidates])
+    values = np.concatenate([evaluate(acquisition, reached), scores])
+    origin = np.concatenate([order, np.arange(len(candidates))])
     fresh = ~(pool[:, None, :] == taken[None, :, :]).all(axis=2).any(axis=1)
     pick = int(np.argmax(np.where(fresh, values, -np.inf)))
     return Found(pool[pick], float(values[pick]), int(origin[pick]))
 
 
 def climb(acquisition: AcquisitionFunction, starts: Points, bounds: Floats) -> Points:
-    """Local maxima in the box near the starts, n x d, by L-BFGS-B with an iteration limit."""
-    limits = torch.tensor(bounds)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", OptimizationWarning)  # the limit is meant to be reached
-        reached, _ = gen_candidates_scipy(
-            torch.tensor(starts).unsqueeze(-2),
-            acquisition,
-            lower_bounds=limits[0],
-            upper_bounds=limits[1],
-            options={"maxiter": _ITERATIONS},
-        )
-    return np.array(reached.detach().squeeze(-2).numpy())
+    """Local maxima in the box near the starts, n x d, by L-BFGS-B with an iteration limit.
+
+    The starts climb together, on the sum of their values, which is one evaluation for all.
+    """
+
+    def loss(flat: Floats) -> tuple[float, Floats]:
+        at = torch.tensor(flat.reshape(starts.shape)).requires_grad_()
+        total = -acquisition(at.unsqueeze(-2)).sum()
+        (slope,) = torch.autograd.grad(total, at)
+        return total.item(), slope.numpy().ravel()
+
+    result = minimize(
+        loss,
+        starts.ravel(),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=np.tile(bounds.T, (len(starts), 1)),
+        options={"maxiter": _ITERATIONS, "maxfun": 2 * _ITERATIONS},
+    )
+    return np.array(result.x).reshape(starts.shape)
 
 
 def evaluate(acquisition: Callable[[torch.Tensor], torch.Tensor], points: Points) -> Floats:

@@ -9,7 +9,7 @@ normal is read off the space's own log prior at a few probes.
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import norm, qmc  # type: ignore[import-untyped]
+from scipy.stats import norm, qmc
 
 from orchestrator.latent.protocol import Points, Space
 from orchestrator.proposers.protocol import Problem, Proposal

@@ -23,7 +23,7 @@ BOUNDS = np.array([[-2.0, 0.0, -1.0], [2.0, 5.0, 1.0]])
 
 
 def data(n: int = 30, *, scale: float = 1.0, columns: int = 2, std: float = np.nan) -> Data:
-    points = np.random.default_rng(3).uniform(*BOUNDS, (n, 3))
+    points = np.random.default_rng(3).uniform(BOUNDS[0], BOUNDS[1], (n, 3))
     smooth = np.sin(points[:, 0]) + 0.3 * points[:, 1] * points[:, 2]
     values = scale * np.stack([smooth, points[:, 1] ** 2], axis=1)[:, :columns]
     return Data(points, values, np.full(values.shape, std), ("a", "b")[:columns])
@@ -38,7 +38,7 @@ def test_it_is_a_surrogate() -> None:
 
 
 def test_it_learns_a_smooth_function_and_knows_how_well() -> None:
-    held_out = np.random.default_rng(4).uniform(*BOUNDS, (200, 3))
+    held_out = np.random.default_rng(4).uniform(BOUNDS[0], BOUNDS[1], (200, 3))
     truth = np.sin(held_out[:, 0]) + 0.3 * held_out[:, 1] * held_out[:, 2]
     mean, std = predicted(data(80), held_out)[:, :, 0]
     assert np.sqrt(np.mean((mean - truth) ** 2)) < 0.1 * truth.std()
@@ -84,7 +84,7 @@ def test_the_posterior_agrees_with_gpytorch() -> None:
     theirs.covar_module.lengthscale = torch.tensor(hyper["lengthscales"])
     theirs.likelihood.noise = torch.tensor([hyper["noise"]])
     theirs.mean_module.constant.data.fill_(hyper["mean"])
-    at = np.random.default_rng(5).uniform(*BOUNDS, (4, 3, 3))
+    at = np.random.default_rng(5).uniform(BOUNDS[0], BOUNDS[1], (4, 3, 3))
     expected = theirs.posterior(torch.tensor((at - BOUNDS[0]) / (BOUNDS[1] - BOUNDS[0])))
     ours = fit.model.posterior(torch.tensor(at))
     assert torch.allclose(ours.mean, found.values.mean() + spread * expected.mean)
@@ -98,11 +98,11 @@ def test_the_posterior_agrees_with_gpytorch() -> None:
 
 def test_worlds_are_conditioned_each_on_its_own_values() -> None:
     (model,) = GPSurrogate().fit(data(20, columns=1), BOUNDS, None).model.models
-    at = torch.tensor(np.random.default_rng(6).uniform(*BOUNDS, (2, 3)))
+    at = torch.tensor(np.random.default_rng(6).uniform(BOUNDS[0], BOUNDS[1], (2, 3)))
     results = torch.tensor([[[0.1], [0.2]], [[-1.0], [1.0]], [[0.0], [0.5]]], dtype=torch.float64)
     together = model.condition_on_observations(at, results)
     assert together.batch_shape == (3,)
-    tests = torch.tensor(np.random.default_rng(7).uniform(*BOUNDS, (5, 3, 2, 3)))
+    tests = torch.tensor(np.random.default_rng(7).uniform(BOUNDS[0], BOUNDS[1], (5, 3, 2, 3)))
     joint, shared = together.posterior(tests), together.posterior(tests[:, :1])
     for world in range(3):
         alone = model.condition_on_observations(at, results[world])
@@ -113,7 +113,7 @@ def test_worlds_are_conditioned_each_on_its_own_values() -> None:
 
 @pytest.mark.parametrize("scale", [1e-12, 1e12])
 def test_units_do_not_matter(scale: float) -> None:
-    at = np.random.default_rng(8).uniform(*BOUNDS, (10, 3))
+    at = np.random.default_rng(8).uniform(BOUNDS[0], BOUNDS[1], (10, 3))
     assert predicted(data(scale=scale), at) / scale == pytest.approx(
         predicted(data(), at), rel=1e-3
     )
