@@ -74,7 +74,8 @@ def database(settings: Settings, *, create: bool = False) -> Database:
 
     Args:
         settings: Where it is.
-        create: Make the SQLite file with its tables if there is none. A PostgreSQL database is
+        create: Make the SQLite file with its tables if there is none, or none with tables, which
+            is what a process leaves that is killed while it makes them. A PostgreSQL database is
             only ever changed by ``assayloop db upgrade``.
 
     Raises:
@@ -89,6 +90,10 @@ def database(settings: Settings, *, create: bool = False) -> Database:
     opened = Database(settings.database_url)
     with _reachable(settings):
         found = migrate.current(opened.engine)
+        unmade = file is not None and migrate.is_empty(opened.engine)
+    if create and unmade:
+        opened.close()
+        return upgrade(settings)
     if found != migrate.newest():
         raise SchemaMismatch(found, migrate.newest())
     return opened
