@@ -1,0 +1,478 @@
+"""Whatever somebody does to a database behind our back is found, and where it is."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import URL, BigInteger, Boolean, Double, create_engine, text
+
+from db import migrate, repository
+from db.columns import Vector
+from db.ledger import GENESIS, Draft, digest, key_columns
+from db.models import CHAIN_COLUMN, SYSTEM, Base, LedgerEntry
+from db.session import Database
+from orchestrator.errors import NotFound
+from orchestrator.history import refold
+from orchestrator.history.verify import fold_again, verify
+from tests import histories
+from tests.histories import CAMPAIGN
+
+OTHER = CAMPAIGN.replace("1", "9")
+HERE = f"campaign small {CAMPAIGN}"
+
+
+class Intruder:
+    """Somebody with a database tool, in whose way is neither a trigger nor a foreign key."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._triggers: dict[str, str] = {}
+
+    def does(self, *statements: str, **values: object) -> None:
+        """Run raw SQL."""
+        if self.database.engine.dialect.name == "sqlite":
+            self._on_sqlite(statements, values)
+            return
+        with self.database.engine.begin() as connection:
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+            for statement in statements:
+                connection.execute(text(statement), values)
+
+    def leaves(self) -> None:
+        """Put everything but the data back as it was."""
+        if self._triggers:
+            self._on_sqlite(tuple(self._triggers.values()), {})
+            self._triggers = {}
+
+    def _on_sqlite(self, statements: tuple[str, ...], values: dict[str, object]) -> None:
+        assert self.database.engine.url.database is not None
+        connection = sqlite3.connect(self.database.engine.url.database)
+        connection.execute("PRAGMA synchronous = OFF")
+        there = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+        if not self._triggers:
+            self._triggers = dict(connection.execute(there))
+            for name in self._triggers:
+                connection.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            connection.execute(statement, values)
+        connection.commit()
+        connection.close()
+
+
+@pytest.fixture(scope="session")
+def sound_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with a sound history, to be copied."""
+    path = tmp_path_factory.mktemp("sound") / "sound.db"
+    _fill(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def sound_template(postgresql: URL) -> str:
+    """A PostgreSQL database with a sound history, to be copied."""
+    _on_server(postgresql, "CREATE DATABASE sound")
+    _fill(postgresql.set(database="sound").render_as_string(hide_password=False))
+    return "sound"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def intruder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Intruder]:
+    """Somebody with a database tool, before a history that is sound; on each kind."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("sound_file"), tmp_path / "copy.db")
+        database = Database(f"sqlite:///{tmp_path / 'copy.db'}")
+        yield Intruder(database)
+        database.close()
+        return
+    server, name = request.getfixturevalue("postgresql"), f"copy_{uuid4().hex}"
+    template = request.getfixturevalue("sound_template")
+    _on_server(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    database = Database(server.set(database=name).render_as_string(hide_password=False))
+    yield Intruder(database)
+    database.close()
+    _on_server(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _fill(url: str) -> None:
+    database = Database(url)
+    migrate.upgrade(database.engine)
+    histories.everything(database)
+    database.close()
+
+
+def _on_server(server: URL, statement: str) -> None:
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def problems(intruder: Intruder) -> list[str]:
+    """What a verification says, when the intruder is gone."""
+    intruder.leaves()
+    found = verify(intruder.database)
+    assert found.ok == (not found.problems)
+    return [str(problem) for problem in found.problems]
+
+
+# The tables -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", CHAIN_COLUMN)
+def test_every_changed_column_is_found_and_named(intruder: Intruder, table: str) -> None:
+    """One digit of one measurement, and a reviewer is told which."""
+    chain = SYSTEM if table == "latent_model" else CAMPAIGN
+    with intruder.database.read() as session:
+        stored = next(refold.raw(session, table, CHAIN_COLUMN[table], chain))
+    row = re.escape(refold.row_name(tuple(stored[key] for key in key_columns(table))))
+    for name, value in stored.items():
+        changed = other_value(table, name, value)
+        update(intruder, table, stored, name, changed)
+        with intruder.database.read() as session:
+            folded = fold_again(session, chain)
+            found = [str(one) for one in refold.differences(session, chain, folded, "here")]
+        if name in key_columns(table):
+            missing = f"here, {table} {row}: the ledger has this row, and it is not stored"
+            assert any(re.fullmatch(missing, one) for one in found), found
+        else:
+            assert len(found) == 1
+            assert re.match(f"here, {table} {row}, {name}: .* is stored; by the ledger", found[0])
+        update(intruder, table, stored | {name: changed}, name, value)
+    assert problems(intruder) == []
+
+
+def other_value(table: str, name: str, value: Any) -> Any:
+    """Another value that the column takes."""
+    kind = Base.metadata.tables[table].columns[name].type
+    if isinstance(kind, Boolean):
+        return True if value is None else type(value)(not value)
+    if isinstance(kind, Double | BigInteger):
+        return (value or 0) + 10
+    if isinstance(kind, Vector):
+        return (value or b"") + b"\0" * 8
+    return f"{(value or ' ')[:-1]}~"
+
+
+def update(intruder: Intruder, table: str, row: dict[str, Any], name: str, value: Any) -> None:
+    keys = key_columns(table)
+    where = " AND ".join(f"{key} = :key_{key}" for key in keys)
+    named = {f"key_{key}": row[key] for key in keys}
+    intruder.does(f"UPDATE {table} SET {name} = :value WHERE {where}", value=value, **named)
+
+
+ROWS = [
+    (
+        ["DELETE FROM measurement WHERE number = 2"],
+        f"{HERE}, measurement 2: the ledger has this row, and it is not stored",
+    ),
+    (
+        ["UPDATE candidate SET number = 9 WHERE number = 3"],
+        f"{HERE}, candidate 9: this row is stored, and no entry made it",
+    ),
+    (
+        ["UPDATE measurement SET value = 0.6 WHERE number = 1"],
+        f"{HERE}, measurement 1, value: 0.6 is stored; by the ledger it is 0.5",
+    ),
+    (
+        [
+            "UPDATE measurement SET number = -1 WHERE number = 1",
+            "UPDATE measurement SET number = 1 WHERE number = 2",
+            "UPDATE measurement SET number = 2 WHERE number = -1",
+        ],
+        f"{HERE}, measurement 2, value: 0.5 is stored; by the ledger it is 0.3333333333333333",
+    ),
+    (
+        [f"UPDATE job SET campaign = '{OTHER}' WHERE number = 2"],
+        f"table job: has rows of '{OTHER}', of which the ledger has no entry",
+    ),
+    (
+        ["UPDATE candidate SET filters = '{\"alerts\": true}' WHERE number = 2"],
+        f"{HERE}, candidate 2, filters: '{{\"alerts\": true}}' is stored; "
+        "by the ledger it is '{\"alerts\":true}'",
+    ),
+    (
+        ["UPDATE latent_model SET name = 'other'"],
+        "name: 'other' is stored; by the ledger it is 'tiny'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("statements", "said"), ROWS)
+def test_a_forged_table_is_found(intruder: Intruder, statements: list[str], said: str) -> None:
+    """Deleted, inserted, exchanged or moved: the ledger knows what was there."""
+    intruder.does(*statements)
+    assert any(problem.endswith(said) for problem in problems(intruder)), problems(intruder)
+
+
+# The chain ------------------------------------------------------------------------------------
+
+ENTRIES = [
+    (
+        ["UPDATE ledger_entry SET actor_id = 'eve' WHERE sequence = 3 AND chain <> 'system'"],
+        "entry 3: was changed: its hash is ",
+    ),
+    (
+        ["UPDATE ledger_entry SET at = at + 1 WHERE sequence = 6"],
+        "entry 6: was changed: its hash is ",
+    ),
+    (
+        ["UPDATE ledger_entry SET payload = replace(payload, '0.5', '0.6') WHERE sequence = 5"],
+        "entry 5: was changed: its hash is ",
+    ),
+    (
+        ["UPDATE ledger_entry SET hash = previous, previous = hash WHERE sequence = 4"],
+        "entry 4: names '",
+    ),
+    (
+        ["DELETE FROM ledger_entry WHERE sequence = 3 AND chain <> 'system'"],
+        "entry 4: follows entry 2: what was between them is missing",
+    ),
+    (
+        ["DELETE FROM ledger_entry WHERE sequence = 1 AND chain <> 'system'"],
+        "entry 2: follows entry 0: what was between them is missing",
+    ),
+    (
+        ["DELETE FROM ledger_entry WHERE sequence = 6"],
+        "candidate 3: this row is stored, and no entry made it",
+    ),
+    (
+        ["DELETE FROM ledger_entry WHERE chain <> 'system'"],
+        "the system chain names it, and the ledger has no entry of it",
+    ),
+    (
+        ["DELETE FROM ledger_entry WHERE chain = 'system' AND kind = 'campaign'"],
+        f"campaign {CAMPAIGN}: the system chain does not name it",
+    ),
+    (
+        ["DELETE FROM ledger_entry"],
+        f"table campaign: has rows of '{CAMPAIGN}', of which the ledger has no entry",
+    ),
+    (
+        [
+            f"UPDATE ledger_entry SET payload = replace(payload, '{CAMPAIGN}', '{OTHER}') "
+            "WHERE chain = 'system'"
+        ],
+        f"campaign small {OTHER}: the system chain names it, and the ledger has no entry of it",
+    ),
+    (
+        ["UPDATE ledger_entry SET payload = payload || ' ' WHERE sequence = 2"],
+        "entry 2: its payload is not canonical JSON",
+    ),
+]
+
+
+@pytest.mark.parametrize(("statements", "said"), ENTRIES)
+def test_a_forged_entry_is_found(intruder: Intruder, statements: list[str], said: str) -> None:
+    """Who, when, what: nothing of it can be changed alone."""
+    intruder.does(*statements)
+    assert any(said in problem for problem in problems(intruder)), problems(intruder)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '"text"',
+        '{"new":[],"set":{}}',
+        '{"new":{"candidate":[{}]},"set":{}}',
+        '{"new":{"candidate":[7]},"set":{}}',
+        '{"new":{"candidate":[{"number":[]}]},"set":{}}',
+        '{"new":{"candidate":[{"number":1,"point":"x","mean":"y"}]},"set":{}}',
+        '{"new":{"secrets":[{"number":1}]},"set":{}}',
+        '{"new":{},"set":{"candidate":[{"number":99,"mean":1}]}}',
+        "[" * 100_000,
+        "9" * 10_000,
+    ],
+    ids=lambda payload: payload[:40],
+)
+def test_an_entry_that_makes_no_sense_is_reported(intruder: Intruder, payload: str) -> None:
+    """A verification that broke on a forgery would prove nothing."""
+    for chain, sequence in ((CAMPAIGN, 3), (SYSTEM, 1)):
+        intruder.does(
+            "UPDATE ledger_entry SET payload = :payload WHERE chain = :chain AND sequence = :n",
+            payload=payload,
+            chain=chain,
+            n=sequence,
+        )
+    found = problems(intruder)
+    for place in (f"{CAMPAIGN}, entry 3: ", "system, entry 1: "):
+        assert any(place in problem for problem in found), found
+
+
+def test_an_entry_forged_with_its_hash_breaks_the_next(intruder: Intruder) -> None:
+    """Whoever knows the rules must rewrite everything that follows."""
+    with intruder.database.read() as session:
+        entry = session.get_one(LedgerEntry, (CAMPAIGN, 4))
+    entry.actor_id = "eve"
+    intruder.does(
+        "UPDATE ledger_entry SET actor_id = 'eve', hash = :hash "
+        "WHERE sequence = 4 AND chain <> 'system'",
+        hash=digest(entry),
+    )
+    (found,) = problems(intruder)
+    assert found.startswith(f"{HERE}, entry 5: names '")
+
+
+def test_a_campaign_begun_anew_is_found(intruder: Intruder) -> None:
+    """A chain that is sound in itself is not the one that was begun."""
+    with intruder.database.read() as session:
+        entries = list(repository.entries(session, CAMPAIGN))
+    previous = GENESIS
+    for entry in entries:
+        entry.at, entry.previous = entry.at + 1, previous
+        previous = digest(entry)
+        intruder.does(
+            "UPDATE ledger_entry SET at = :at, previous = :previous, hash = :digest "
+            "WHERE chain <> 'system' AND sequence = :sequence",
+            sequence=entry.sequence,
+            at=entry.at,
+            previous=entry.previous,
+            digest=previous,
+        )
+    (only,) = problems(intruder)
+    assert only.startswith(f"{HERE}, entry 1: has hash {digest(entries[0])}; the system chain says")
+
+
+@pytest.mark.parametrize("intruder", ["sqlite"], indirect=True)
+def test_text_that_is_no_text_is_reported(intruder: Intruder) -> None:
+    """SQLite takes any bytes as text; a single one must not hide the rest."""
+    intruder.does("UPDATE candidate SET object = CAST(x'ff41' AS TEXT) WHERE number = 1")
+    intruder.does("UPDATE ledger_entry SET kind = CAST(x'ff' AS TEXT) WHERE sequence = 4")
+    intruder.does("UPDATE ledger_entry SET clock_back = 2, at = 'noon' WHERE sequence = 5")
+    found = problems(intruder)
+    assert any("candidate 1, object: '\\udcffA' is stored" in problem for problem in found)
+    assert any(f"{HERE}, entry 4: " in problem for problem in found)
+    assert any(f"{HERE}, entry 5: " in problem for problem in found)
+
+
+# What guards it -------------------------------------------------------------------------------
+
+
+def test_a_trigger_that_is_gone_or_hollow_is_found(intruder: Intruder) -> None:
+    """Somebody who means to come back leaves the door open."""
+    sqlite = intruder.database.engine.dialect.name == "sqlite"
+    with intruder.database.engine.begin() as connection:
+        where = "" if sqlite else " ON measurement"
+        connection.execute(text(f"DROP TRIGGER measurement_no_delete{where}"))
+        if sqlite:
+            connection.execute(text("DROP TRIGGER artifact_no_update"))
+            hollow = "CREATE TRIGGER artifact_no_update BEFORE UPDATE ON artifact BEGIN SELECT 1"
+            connection.connection.executescript(f"{hollow}; END")
+        else:
+            connection.execute(text("ALTER TABLE artifact DISABLE TRIGGER artifact_no_update"))
+    assert problems(intruder) == [
+        "table measurement: the trigger measurement_no_delete, which refuses DELETE, is missing",
+        "table artifact: the trigger artifact_no_update was changed: it must refuse every UPDATE",
+    ]
+
+
+@pytest.mark.parametrize("intruder", ["postgresql"], indirect=True)
+def test_a_hollow_function_behind_the_triggers_is_found(intruder: Intruder) -> None:
+    """On PostgreSQL all triggers call one function."""
+    with intruder.database.engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE OR REPLACE FUNCTION assayloop_refuse() RETURNS trigger "
+                "LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$"
+            )
+        )
+    assert len(problems(intruder)) == 15
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("DROP TABLE measurement_flag", "table measurement_flag: is missing"),
+        ("ALTER TABLE fit DROP COLUMN duration", "table fit: has no column duration"),
+    ],
+)
+def test_a_table_that_was_taken_apart_is_found(
+    intruder: Intruder, statement: str, said: str
+) -> None:
+    """The answer is what is missing, and no traceback."""
+    with intruder.database.engine.begin() as connection:
+        connection.execute(text(statement))
+    assert problems(intruder) == [said]
+
+
+# Artifacts ------------------------------------------------------------------------------------
+
+ARTIFACTS = [
+    (["UPDATE artifact_chunk SET data = :bytes WHERE chain = 'system'"], "its bytes were changed"),
+    (["UPDATE artifact_chunk SET number = 1 WHERE chain = 'system'"], "its chunks are not whole"),
+    (["DELETE FROM artifact_chunk WHERE chain = 'system'"], "its bytes are missing"),
+    (["UPDATE artifact SET size = 8 WHERE chain = 'system'"], "size: 8 is stored; by the ledger"),
+    (
+        [f"UPDATE artifact_chunk SET sha256 = '{'0' * 64}' WHERE chain = 'system'"],
+        "its bytes are stored, and no entry made it",
+    ),
+    (
+        [f"UPDATE artifact_chunk SET chain = '{OTHER}' WHERE chain = 'system'"],
+        f"table artifact_chunk: has rows of '{OTHER}', of which the ledger has no entry",
+    ),
+]
+
+
+@pytest.mark.parametrize(("statements", "said"), ARTIFACTS)
+def test_forged_bytes_are_found(intruder: Intruder, statements: list[str], said: str) -> None:
+    """The original of a result, or the weights of a model, is what it was."""
+    values = {"bytes": b"weighed"} if ":bytes" in statements[0] else {}
+    intruder.does(*statements, **values)
+    assert any(said in problem for problem in problems(intruder)), problems(intruder)
+
+
+def test_a_reference_to_bytes_that_never_were_is_found(intruder: Intruder) -> None:
+    """A measurement without its original record cannot be traced back."""
+    draft = Draft("record")
+    histories.measurement(draft, 3, 1, delivery="0" * 64)
+    draft.set("campaign_revision", revision=1, reason="another model")
+    histories.write(intruder.database, draft, at=9)
+    assert problems(intruder) == [
+        f"{HERE}, measurement 3: names the artifact {'0' * 64}, which there is not"
+    ]
+
+
+# What is asked for ----------------------------------------------------------------------------
+
+
+def test_one_campaign_is_verified_by_what_people_call_it(intruder: Intruder) -> None:
+    """Somebody else's broken campaign is not in the way of mine."""
+    database = intruder.database
+    histories.begin(database, OTHER, name="other")
+    intruder.does("UPDATE campaign SET reason = 'forged' WHERE name = 'other'")
+    intruder.leaves()
+    for mine in ("small", "small#1", CAMPAIGN):
+        assert verify(database, mine).problems == ()
+    (problem,) = verify(database, "other").problems
+    assert problem.where == f"campaign other {OTHER}, campaign {OTHER}, reason"
+    with pytest.raises(NotFound, match="no campaign 'third'; known: other, small"):
+        verify(database, "third")
+    intruder.does("DELETE FROM campaign WHERE name = 'other'")
+    intruder.leaves()
+    for gone in ("other", OTHER):
+        (problem,) = verify(database, gone).problems
+        assert problem.what == "the ledger has this row, and it is not stored"
+
+
+def test_an_empty_database_is_sound(database: Database) -> None:
+    """Nothing happened yet."""
+    assert verify(database).problems == ()
+    assert verify(database).entries == 0
+
+
+def test_a_sound_history_raises_no_alarm_and_tells_its_progress(intruder: Intruder) -> None:
+    """A million entries take a minute; somebody waits."""
+    told: list[int] = []
+    found = verify(intruder.database, progress=told.append)
+    assert (found.problems, found.entries, found.ok) == ((), 8, True)
+    assert told == [8]
