@@ -29,18 +29,15 @@ def key_figures(parts: Parts, known: Known) -> list[tuple[str, str, str]]:
     }
     remarks = [f"{count} {what}" for what, count in spared.items() if count]
     open_jobs = sum(job.state in OPEN for jobs in known.jobs.values() for job in jobs)
+    used = [f"of {limit}"] if limit is not None else []
+    used += [f"{open_jobs} jobs open"] if open_jobs else []
     return [
         (
             f"best {objective_label(parts)}",
             number(None if best is None else best.objective),
             "nothing feasible yet" if best is None else f"candidate {best.number}",
         ),
-        (
-            "evaluations",
-            str(campaign.evaluations),
-            ("" if limit is None else f"of {limit}")
-            + (f", {open_jobs} jobs open" if open_jobs else ""),
-        ),
+        ("evaluations", str(campaign.evaluations), ", ".join(used)),
         ("rounds", str(campaign.rounds), ""),
         ("candidates", str(len(known.candidates)), ", ".join(remarks)),
         ("driver time", spec_words.seconds(campaign.driver_seconds), ""),
@@ -114,8 +111,8 @@ def card(parts: Parts, known: Known, one: Candidate) -> dict[str, Any]:
         "number": one.number,
         "round": one.round,
         "picture": None if content is None else _picture(parts, content),
-        # A picture of parameters is their table, which says all that the text would.
         "text": content if isinstance(content, str) else None,
+        # A picture of parameters is their table, which says all that the text would.
         "spelled_out": parts.space.media_type == "application/json",
         "objective": number(one.objective),
         "read": [value for value in values if value[0] in read],
