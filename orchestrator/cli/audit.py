@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def verify(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="[NAME]", help="Only this campaign; by default all of them."),
+        typer.Argument(metavar="NAME", help="Only this campaign; by default all of them."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

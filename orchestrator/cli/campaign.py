@@ -56,7 +56,7 @@ def tell(
     values: Annotated[
         list[str],
         typer.Argument(
-            metavar="MEASURE=VALUE...",
+            metavar="MEASURE=VALUE",
             help="qed=0.71, qed=0.71+-0.02 (standard deviation), 'mass=180.2 g/mol'.",
         ),
     ],

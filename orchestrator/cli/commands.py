@@ -74,7 +74,7 @@ class LazyCommand(TyperCommand):
         """The command made of the function."""
         module, _, attribute = self.command.function.partition(":")
         function = getattr(import_module(f"orchestrator.cli.{module}"), attribute)
-        app = typer.Typer(add_completion=False)
+        app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
         app.command(self.name, context_settings=CONTEXT)(function)
         return get_command(app)
 

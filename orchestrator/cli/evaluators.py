@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from adapters.messages import plain
 from orchestrator.cli.options import AsJson
-from orchestrator.cli.output import cell, print_json, print_table
+from orchestrator.cli.output import WIDTH, cell, print_json, print_table
 
 if TYPE_CHECKING:
     from adapters.protocol import Capabilities
@@ -26,7 +28,8 @@ def list_evaluators(as_json: AsJson = False) -> None:
         return
     for one in found:
         if one["error"]:
-            typer.secho(f"{one['name']} cannot be used as it is: {one['error']}", fg="yellow")
+            text = f"{one['name']} cannot be used as it is: {one['error']}"
+            typer.secho(textwrap.fill(text, WIDTH, subsequent_indent="  "), fg="yellow")
         else:
             _print(one)
     if not found:
@@ -39,7 +42,7 @@ def _described(name: str) -> dict[str, Any]:
     try:
         capabilities = registry.create(name, {}).capabilities
     except Exception as error:  # a plug-in runs its author's code, and must not break the list
-        return {"name": name, "error": str(error) or type(error).__name__, "measures": []}
+        return {"name": name, "error": plain(str(error)) or type(error).__name__, "measures": []}
     return {"name": name, "error": None, **_capabilities(capabilities)}
 
 

@@ -83,7 +83,7 @@ def resolve(
     ],
     job: Annotated[
         int | None,
-        typer.Argument(metavar="[JOB]", help="Number of the job within the campaign."),
+        typer.Argument(metavar="JOB", help="Number of the job within the campaign."),
     ] = None,
     ran: Annotated[
         bool | None,

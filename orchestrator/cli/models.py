@@ -120,8 +120,9 @@ def train(
         kept = "add --resume to the same command to go on" if checkpoint.exists() else "none yet"
         context.obj["interrupted"] = f"The checkpoint is {checkpoint}: {kept}."
         raise typer.Exit(INTERRUPTED) from None
-    figures = ", ".join(f"{key} {cell(value)}" for key, value in _figures(card["metrics"]).items())
-    typer.echo(f"Trained in {duration(time.monotonic() - started)}: {figures}")
+    typer.echo(f"Trained in {duration(time.monotonic() - started)}; on data it never saw:")
+    for name, value in _figures(card["metrics"]).items():
+        typer.echo(f"  {name} {cell(value)}")
     typer.echo(f"The model is in {out}.")
 
 

@@ -203,6 +203,8 @@ def history(
 
     if out is not None and as_json:
         raise BadInput.of("--json", "prints on screen", "with --out, write --format jsonl")
+    if out is not None and not out.parent.is_dir():
+        raise BadInput.of("--out", f"there is no folder {out.parent}", "make it first")
     if out is None and form is not None:
         raise BadInput.of("--format", "is of a file", "name it by --out, or leave --format out")
     database = wiring.database(Settings.read())
