@@ -20,7 +20,7 @@ from db import artifacts, repository
 from db.ledger import Draft
 from db.models import Attempt, Batch, Candidate, Job
 from db.session import now
-from db.states import JobState, move
+from db.states import CampaignState, JobState, move
 from orchestrator.spec import EvaluatorSpec
 from orchestrator.wiring import Parts
 
@@ -215,7 +215,7 @@ def _refuse(parts: Parts, jobs: Sequence[Job], error: Exception) -> None:
         draft = Draft("refuse", {"reason": reason})
         for job in jobs:
             end_attempt(draft, job, "failed", reason)
-            retry_or_fail(parts, draft, job, reason, transient=transient)
+            retry_or_fail(session, draft, parts, job, reason, transient=transient)
         close_rounds(session, draft, parts, jobs)
         parts.append(session, draft)
 
@@ -233,19 +233,19 @@ def end_attempt(draft: Draft, job: Job, state: str, reason: str) -> None:
 
 
 def retry_or_fail(
-    parts: Parts, draft: Draft, job: Job, reason: str, *, transient: bool
-) -> JobState:
+    session: Session, draft: Draft, parts: Parts, job: Job, reason: str, *, transient: bool
+) -> None:
     """Draft the job's return to the queue, with back-off, or its failure."""
     limits = part(parts, job.evaluator)
-    if transient and job.attempts < limits.attempts:
+    stopped = CampaignState(repository.campaign(session, parts.campaign).state).over
+    if transient and job.attempts < limits.attempts and not stopped:
         wait = limits.backoff * 2 ** (job.attempts - 1)
         state = move(job.key, job.state, JobState.QUEUED)
         later = now() + int(wait * MICROSECONDS)
         draft.set("job", number=job.number, state=str(state), reason=reason, not_before=later)
-        return state
-    state = move(job.key, job.state, JobState.FAILED)
-    draft.set("job", number=job.number, state=str(state), reason=reason)
-    return state
+    else:
+        state = move(job.key, job.state, JobState.FAILED)
+        draft.set("job", number=job.number, state=str(state), reason=reason)
 
 
 def close_rounds(session: Session, draft: Draft, parts: Parts, jobs: Sequence[Job]) -> None:

@@ -90,6 +90,8 @@ def _room(parts: Parts, session: Session, campaign: Campaign) -> int:
 
 def _end(parts: Parts, state: CampaignState, reason: str) -> None:
     with parts.write() as session:
+        if repository.campaign(session, parts.campaign).state != CampaignState.RUNNING:
+            return  # somebody stopped or paused it meanwhile
         draft = Draft("finish" if state is CampaignState.FINISHED else "pause")
         draft.set("campaign", id=parts.campaign, state=str(state), reason=reason)
         parts.append(session, draft)
@@ -188,6 +190,8 @@ def decode(parts: Parts, round: int) -> int:
         draft = Draft("decode", {"round": round})
         fresh = candidates.settle(session, draft, parts, members, decoded, realised)
         asked = row.source == "asked"
+        if CampaignState(campaign.state).over:
+            fresh = []  # somebody stopped it meanwhile: nothing more is sent
         if not asked:
             candidates.queue_jobs(session, draft, parts, fresh)
             barren = 0 if fresh else campaign.barren_rounds + 1

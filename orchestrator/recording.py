@@ -70,11 +70,14 @@ def record(parts: Parts, key: str, delivery: Delivery, outcome: Outcome) -> None
             dispatch.end_attempt(draft, job, "succeeded", "")
         else:
             dispatch.end_attempt(draft, job, "failed", reason)
-            if outcome.status is OutcomeStatus.REJECTED:
+            if job.state == JobState.TIMED_OUT:
+                pass  # it has ended, and a failure that comes late changes nothing
+            elif outcome.status is OutcomeStatus.REJECTED:
                 state = move(job.key, job.state, JobState.REJECTED)
                 draft.set("job", number=job.number, state=str(state), reason=reason)
-            elif job.state != JobState.TIMED_OUT:
-                dispatch.retry_or_fail(parts, draft, job, reason, transient=outcome.transient)
+            else:
+                transient = outcome.transient
+                dispatch.retry_or_fail(session, draft, parts, job, reason, transient=transient)
         dispatch.close_rounds(session, draft, parts, [job])
         settle_campaign(session, draft, parts)
         parts.append(session, draft)
@@ -199,7 +202,8 @@ def settle_campaign(session: Session, draft: Draft, parts: Parts) -> None:
     changes: dict[str, object] = {"best": best, "since_best": since}
     if parts.grip is not None:
         changes["driver_seconds"] = campaign.driver_seconds + parts.lap()
-    if why := _too_many_failures(session, draft, parts):
+    running = campaign.state == CampaignState.RUNNING
+    if running and (why := _too_many_failures(session, draft, parts)):
         changes |= {"state": str(CampaignState.PAUSED), "reason": why}
     draft.set("campaign", id=parts.campaign, **changes)
 
