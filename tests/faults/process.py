@@ -1,4 +1,4 @@
-"""What the processes do that are killed: continue the campaign of a folder, to its end.
+"""What the processes do that are killed: start or continue the campaign of a folder, to its end.
 
 Each is forked by a server that has imported everything and opened nothing
 (:data:`tests.faults.runs.CONTEXT`), so that a process costs a tenth of a second and not five.
@@ -28,10 +28,10 @@ import orchestrator.proposers.gp
 import orchestrator.surrogates.gp  # noqa: F401
 from adapters.protocol import Evaluator
 from db.session import Database
-from orchestrator import campaigns, dispatch, driver, wiring
+from orchestrator import actors, campaigns, dispatch, driver, wiring
 from orchestrator.settings import Settings
+from tests.faults import campaign
 from tests.faults.boundaries import Crossings
-from tests.faults.campaign import NAME, PLUGIN
 
 
 def settle_in(folder: Path, url: str) -> None:
@@ -42,22 +42,23 @@ def settle_in(folder: Path, url: str) -> None:
     os.chdir(folder)
     os.environ["ASSAYLOOP_HOME"] = str(folder)
     os.environ["ASSAYLOOP_DATABASE_URL"] = url
-    sys.path.insert(0, str(PLUGIN))
+    sys.path.insert(0, str(campaign.PLUGIN))
     random.seed()
     np.random.seed()  # noqa: NPY002
     torch.seed()
     torch.set_num_threads(1)
 
 
-def continue_campaign(
-    folder: Path, url: str, kill_at: int | None = None, *, without_intent: bool = False
+def run_campaign(
+    folder: Path, url: str, kill_at: int | None, *, idempotent: bool, without_intent: bool
 ) -> None:
     """Drive the campaign as far as it goes, and leave ``result.json`` in the folder.
 
     Args:
         folder: Working directory, which holds the evaluators' log.
-        url: Of the database.
+        url: Of the database; both it and the campaign are made where they are missing.
         kill_at: Number of the boundary to be killed at; None to live.
+        idempotent: Whether the evaluators may be asked again.
         without_intent: Take the intent's COMMIT out of the product, to see the tests fail.
     """
     with (folder / "errors.txt").open("w") as errors:
@@ -67,8 +68,9 @@ def continue_campaign(
             crossings.install()
             if without_intent:
                 remove_intents_commit()
-            opened = wiring.database(Settings.read())
-            parts = wiring.build(opened, campaigns.find(opened, NAME).id)
+            opened = wiring.database(Settings.read(), create=True)
+            wanted = campaign.spec(idempotent=idempotent)
+            parts = wiring.build(opened, campaigns.open_or_create(opened, wanted, actors.current()))
             with wiring.driving(parts):
                 standing = driver.drive(parts)
             opened.close()

@@ -12,7 +12,6 @@ import os
 import random
 import shutil
 import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -29,7 +28,7 @@ from orchestrator import actors, campaigns, wiring
 from orchestrator.settings import Settings
 from tests.faults.boundaries import VERBS, Boundary
 from tests.faults.call_log import calls
-from tests.faults.campaign import LOG, NAME, PLUGIN, spec
+from tests.faults.campaign import LOG, NAME, spec
 
 # Read by the server when it imports torch and numpy: a fork must find no threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -40,11 +39,11 @@ DEADLINE_S = 120
 KILLED = -signal.SIGKILL
 
 
-def _continue(*args: Any, **options: Any) -> None:
+def _run(*args: Any, **options: Any) -> None:
     """Runs in the process, where torch is imported; here it need not be."""
     from tests.faults import process
 
-    process.continue_campaign(*args, **options)
+    process.run_campaign(*args, **options)
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,7 @@ class Run:
 
     folder: Path
     url: str
+    idempotent: bool
     without_intent: bool
 
     def go(self, kill_at: int | None = None, *, fresh: bool = False) -> int:
@@ -65,9 +65,9 @@ class Run:
         for name in ("killed.json", "result.json"):
             (self.folder / name).unlink(missing_ok=True)
         made = (multiprocessing.get_context("spawn") if fresh else CONTEXT).Process(
-            target=_continue,
+            target=_run,
             args=(self.folder, self.url, kill_at),
-            kwargs={"without_intent": self.without_intent},
+            kwargs={"idempotent": self.idempotent, "without_intent": self.without_intent},
         )
         made.start()
         made.join(DEADLINE_S)
@@ -168,8 +168,6 @@ class Bench:
         self._server = server
         self._numbers = count(1)
         self._template = self._make("template")
-        if str(PLUGIN) not in sys.path:
-            sys.path.insert(0, str(PLUGIN))
         opened = wiring.upgrade(
             Settings.read({"ASSAYLOOP_HOME": str(folder), "ASSAYLOOP_DATABASE_URL": self._template})
         )
@@ -178,11 +176,18 @@ class Bench:
 
     def run(self) -> Run:
         """A new run, from the beginning."""
+        return self._new(self._template)
+
+    def from_nothing(self) -> Run:
+        """A new run that has neither campaign nor tables yet."""
+        return self._new("")
+
+    def _new(self, template: str) -> Run:
         number = next(self._numbers)
         folder = self._folder / f"run-{number}"
         folder.mkdir()
-        url = self._make(f"run_{number}", self._template)
-        return Run(folder, url, self._without_intent)
+        url = self._make(f"run_{number}", template)
+        return Run(folder, url, self.idempotent, self._without_intent)
 
     def _make(self, name: str, template: str = "") -> str:
         """A new database, empty or like a template; its URL."""

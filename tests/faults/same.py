@@ -13,6 +13,7 @@ from db import repository
 from db.ledger import Row
 from db.models import CHAIN_COLUMN, Base, LedgerEntry
 from db.session import Database
+from orchestrator.history.verify import verify
 
 MAY_DIFFER: Mapping[str, str] = {
     "campaign.driver_seconds": "the time that drivers worked on it, in all",
@@ -29,7 +30,7 @@ MAY_DIFFER: Mapping[str, str] = {
 
 
 FOUND: Mapping[str, tuple[str, ...]] = {
-    "campaign": ("id", "state", "reason", "rounds", "evaluations", "best"),
+    "campaign": ("name", "ordinal", "state", "reason", "rounds", "evaluations", "best"),
     "candidate": ("number", "round", "point", "object", "objective", "feasible"),
     "measurement": ("candidate", "name", "value", "unit", "std"),
     "fit": ("number", "state", "data_hash", "data_size"),
@@ -127,4 +128,8 @@ def outcomes_differ(one: Ending, other: Ending) -> list[str]:
 
 
 def broken(url: str) -> list[str]:
-    return []
+    """What verification finds wrong with a history: its chain, its fold, its artifacts."""
+    opened = Database(url)
+    found = [f"{problem.where}: {problem.what}" for problem in verify(opened).problems]
+    opened.close()
+    return found

@@ -94,6 +94,21 @@ def test_killed_again_while_it_recovers_it_ends_the_same(
         assert checks.called_twice(run) == [], where
 
 
+def test_killed_while_it_is_created_it_is_there_once(undisturbed: Undisturbed, say: Say) -> None:
+    """The first command of a beginner may be interrupted, and is simply given again."""
+    say("4 kills before the first round")
+    whole = undisturbed.bench.from_nothing()
+    assert whole.finish() == "finished"
+    crossed = [Boundary(**one) for one in whole.result()["crossed"]]
+    before = next(number for number, one in enumerate(crossed) if one.verb == "propose")
+    for one in random.Random(SEED).sample(crossed[:before], 4):
+        run = undisturbed.bench.from_nothing()
+        assert run.kill(one.number).at == one
+        assert run.finish() == "finished", f"killed at {one}"
+        assert same.outcomes_differ(undisturbed.ending, same.ending(run.url)) == []
+        assert same.broken(run.url) == []
+
+
 def test_of_an_evaluator_that_must_not_be_asked_twice_exactly_the_doubtful_jobs_are_parked(
     once_only: Undisturbed, say: Say
 ) -> None:
