@@ -18,6 +18,7 @@ from orchestrator.errors import BadInput, Conflict, NotFound
 from orchestrator.latent import registry as spaces
 from orchestrator.latent.protocol import Space
 from orchestrator.objective import Objective
+from orchestrator.settings import Settings
 from orchestrator.spec import Spec
 from orchestrator.spec_file import differences, resolved, written
 
@@ -87,7 +88,7 @@ def register_model(session: Session, space: Space, actor: Actor) -> str | None:
     if not space.model_hash:
         return None
     if session.get(LatentModel, space.model_hash) is None:
-        model = spaces.model_of(space)
+        model = spaces.model_of(space, Settings.read().models)
         draft = Draft("model")
         draft.attach(
             (model.folder / "weights.safetensors").read_bytes(), "application/x-safetensors"
@@ -249,9 +250,11 @@ def resolve(
     _require(reason)
     row = find(database, reference)
     with database.write(row.id) as session:
-        found = next((one for one in repository.jobs(session, row.id) if one.number == job), None)
+        rows = repository.jobs(session, row.id)
+        parked = [one for one in rows if one.state == JobState.PARKED]
+        found = next((one for one in rows if one.number == job), None)
         if found is None:
-            raise NotFound("job", str(job), [])
+            raise NotFound("job", str(job), [str(one.number) for one in parked])
         if found.state != JobState.PARKED:
             raise Conflict(f"job {job} is {found.state}, not parked")
         draft = Draft("resolve", {"reason": reason, "ran": ran})

@@ -149,7 +149,13 @@ def _measure(
 
 def value_candidate(session: Session, draft: Draft, parts: Parts, number: int) -> None:
     """Draft a candidate's objective from what is measured, drafted measurements included."""
-    candidate = session.get_one(Candidate, (parts.campaign, number))
+    candidate = session.get(Candidate, (parts.campaign, number))
+    if candidate is not None:
+        log_prior = candidate.log_prior
+    else:  # told with this very entry
+        (log_prior,) = (
+            row["log_prior"] for row in draft.rows["new"]["candidate"] if row["number"] == number
+        )
     standing = repository.measurements(session, parts.campaign, candidates=[number])
     drafted = [
         Measurement(name=row["name"], value=row["value"], unit=row["unit"], std=row["std"])
@@ -157,8 +163,7 @@ def value_candidate(session: Session, draft: Draft, parts: Parts, number: int) -
         if row["candidate"] == number
     ]
     values = dataset.values(dataset.reduce([*standing, *drafted]))
-    log_prior = math.nan if candidate.log_prior is None else candidate.log_prior
-    objective = parts.objective.value(values, log_prior)
+    objective = parts.objective.value(values, math.nan if log_prior is None else log_prior)
     if objective is None:
         return
     draft.set(
@@ -195,7 +200,8 @@ def settle_campaign(session: Session, draft: Draft, parts: Parts) -> None:
     campaign = repository.campaign(session, parts.campaign)
     best, since = campaign.best, campaign.since_best
     for row in draft.rows["set"].get("candidate", []):
-        known = session.get_one(Candidate, (parts.campaign, row["number"])).objective is not None
+        before = session.get(Candidate, (parts.campaign, row["number"]))
+        known = before is not None and before.objective is not None
         since = since if known else since + 1
         best = best_with(session, parts, row)
         since = 0 if best != campaign.best else since

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from adapters import registry as evaluators
 from adapters.protocol import Evaluator, EvaluatorError, OptionError
 from db import lease, migrate, repository
 from db.ledger import Actor, Draft, append
-from db.models import LedgerEntry
+from db.models import Campaign, LedgerEntry
 from db.session import Database, now
 from orchestrator import actors
 from orchestrator.errors import BadInput, Busy, SchemaMismatch
@@ -118,8 +118,8 @@ def upgrade(settings: Settings) -> Database:
 def _reachable(settings: Settings) -> Iterator[None]:
     try:
         yield
-    except (OperationalError, OSError) as error:
-        reason = error.orig if isinstance(error, OperationalError) else error.strerror
+    except (DatabaseError, OSError) as error:
+        reason = error.orig if isinstance(error, DatabaseError) else error.strerror
         what = f"{settings.shown_url} cannot be opened: {reason}"
         raise BadInput.of(DATABASE_URL, what) from None
 
@@ -179,16 +179,30 @@ def _check_evaluator(source: SpecSource, path: KeyPath, part: EvaluatorSpec) -> 
 
 
 def build(opened: Database, campaign_id: str, *, actor: Actor | None = None) -> Parts:
-    """Wire the campaign by its newest spec."""
+    """Wire the campaign by its newest spec.
+
+    Raises:
+        BadInput: something that the spec names is not installed here, or cannot be used.
+    """
     with opened.read() as session:
         row = repository.campaign(session, campaign_id)
         revision = repository.revision(session, campaign_id, row.revision)
     spec = Spec.model_validate(revision.resolved)
-    parts = Parts(
+    try:
+        parts = _parts(opened, row, spec, actor or actors.current())
+    except (EvaluatorError, SpaceError, registry.RegistryError) as error:
+        raise BadInput.of(f"{row.name}#{row.ordinal}", str(error)) from None
+    if "torch" in sys.modules:  # whatever computes with it has imported it by now
+        sys.modules["torch"].set_num_threads(spec.threads)
+    return parts
+
+
+def _parts(opened: Database, row: Campaign, spec: Spec, actor: Actor) -> Parts:
+    return Parts(
         database=opened,
-        actor=actor or actors.current(),
-        campaign=campaign_id,
-        revision=revision.revision,
+        actor=actor,
+        campaign=row.id,
+        revision=row.revision,
         spec=spec,
         space=space(spec),
         objective=Objective(spec.objective),
@@ -198,9 +212,6 @@ def build(opened: Database, campaign_id: str, *, actor: Actor | None = None) -> 
         proposer=registry.proposer(spec.proposer.kind),
         surrogate=registry.surrogate(spec.surrogate.kind),
     )
-    if "torch" in sys.modules:  # whatever computes with it has imported it by now
-        sys.modules["torch"].set_num_threads(spec.threads)
-    return parts
 
 
 @contextmanager

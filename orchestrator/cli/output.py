@@ -157,3 +157,8 @@ def moment(microseconds: int | None) -> str:
     if microseconds is None:
         return ""
     return f"{datetime.fromtimestamp(microseconds / 1e6, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def relative(path: Path) -> Path:
+    """The path from the working directory, where it lies below it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from db.models import Campaign
-from orchestrator.cli.output import duration, number
+from orchestrator.cli.output import duration, number, relative
 from orchestrator.driver import Glance
 
 
@@ -24,7 +24,7 @@ class Watch:
 
     def starting(self, log: Path) -> None:
         """Say that the engine starts, and where its log lines go."""
-        self._console.print(f"[dim]Starting the engine; its log is {_short(log)}[/]")
+        self._console.print(f"[dim]Starting the engine; its log is {relative(log)}[/]")
 
     @contextmanager
     def campaign(self, row: Campaign) -> Iterator[Callable[[Glance], None]]:
@@ -103,11 +103,3 @@ def _text(glance: Glance, left: float | None) -> str:
     if left is not None and left >= 1:
         parts.append(f"{duration(left)} left")
     return ", ".join(parts)
-
-
-def _short(path: Path) -> str:
-    """The path from the working directory, where it lies below it."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)

@@ -26,7 +26,7 @@ ENDS = {
 
 
 def run(
-    files: Annotated[list[str], typer.Argument(metavar="SPEC...", help="Specs in YAML.")],
+    files: Annotated[list[str], typer.Argument(metavar="SPEC", help="Specs in YAML.")],
     overrides: Overrides = None,
     new: Annotated[
         bool, typer.Option("--new", help="Start another campaign beside those of that name.")

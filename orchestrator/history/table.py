@@ -136,7 +136,7 @@ def export(database: Database, campaign: Campaign, form: str, out: Path) -> int:
         partial.replace(out)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise BadInput.of("--out", f"{out} cannot be written: {error.strerror}") from None
+        raise BadInput.of("--out", f"{out} cannot be written: {error.strerror or error}") from None
     return count
 
 
