@@ -187,7 +187,7 @@ def read_smiles(content: str | bytes) -> Mol:
 def _qed(molecule: Mol) -> float:
     from rdkit.Chem.QED import qed
 
-    return float(qed(molecule))  # type: ignore[no-untyped-call]
+    return float(qed(molecule))
 
 
 def _logp(molecule: Mol) -> float:
@@ -197,7 +197,7 @@ def _logp(molecule: Mol) -> float:
 
 
 def _weight(molecule: Mol) -> float:
-    from rdkit.Chem.Descriptors import MolWt  # type: ignore[attr-defined]
+    from rdkit.Chem.Descriptors import MolWt
 
     return float(MolWt(molecule))
 

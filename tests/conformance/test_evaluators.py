@@ -51,7 +51,7 @@ def digit(seed: int) -> Sample:
     return Sample("image", file.getvalue())
 
 
-@evaluator(
+@evaluator(  # type: ignore[arg-type]
     measures=[Measure("yield", "percent", lower=0, upper=100), "entropy"],
     idempotent=True,
     batch_size=3,

@@ -135,13 +135,13 @@ def test_the_same_seed_gives_the_same_proposal_and_global_chance_is_left_alone(
 ) -> None:
     problem = problem_of("shell")
     data = measured(problem, 15)
-    before, legacy = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    before, legacy = torch.get_rng_state(), np.random.get_state(legacy=True)[1].copy()  # type: ignore[index]  # noqa: NPY002
     first = propose(proposer, problem, data)
     torch.manual_seed(5)
     second = propose(proposer, problem, data)
     torch.set_rng_state(before)
     assert np.array_equal(first.points, second.points)
-    assert (np.random.get_state()[1] == legacy).all()  # noqa: NPY002
+    assert (np.random.get_state(legacy=True)[1] == legacy).all()  # type: ignore[index]  # noqa: NPY002
 
 
 @pytest.mark.parametrize("n", [0, 1, 2])

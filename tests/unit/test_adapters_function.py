@@ -163,8 +163,13 @@ def test_other_kinds_reach_the_function_as_samples() -> None:
 
 def test_a_key_is_called_once_until_it_is_acknowledged() -> None:
     """A retry after a lost connection must not run an expensive assay again."""
-    called = []
-    asked = made(lambda x: called.append(x) or {"yield": 1.0})
+    called: list[float] = []
+
+    def count(x: float) -> dict[str, float]:
+        called.append(x)
+        return {"yield": 1.0}
+
+    asked = made(count)
     first = deliver(asked, '{"x": 1}')
     assert deliver(asked, '{"x": 1}') == first
     assert len(called) == 1

@@ -34,7 +34,7 @@ def evaluations(
         feasible=(np.arange(n) % 3 > 0) & feasible,
         mean=np.where(known, rng.normal(size=n), np.nan),
         std=np.where(known, 0.5, np.nan),
-        points=rng.uniform(*BOUNDS, size=(n, 2)),
+        points=rng.uniform(BOUNDS[0], BOUNDS[1], (n, 2)),
         maximize=maximize,
         label=label,
     )

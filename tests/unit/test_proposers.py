@@ -130,7 +130,7 @@ def test_the_acquisition_agrees_with_botorch(limits: tuple[float | None, float |
     model = GPSurrogate().fit(data, space.bounds, None).model
     at = torch.tensor(space.sample_prior(30, np.random.default_rng(1))).unsqueeze(-2)
     ours = ComposedLogEI(model, problem, torch.tensor([0.5]), 1.0, torch.zeros(4, 2))(at)
-    plain = LogExpectedImprovement(model.models[0], 0.5)(at)
+    plain = LogExpectedImprovement(model.models[0], 0.5)(at)  # type: ignore[arg-type]
     theirs = LogConstrainedExpectedImprovement(model, 0.5, 0, {1: limits})(at)
     assert torch.allclose(ours, theirs, atol=1e-6)
     assert not torch.allclose(ours, plain, atol=1e-2)
@@ -207,7 +207,7 @@ def test_sobol_covers_a_plane_evenly_and_a_latent_space_as_its_prior() -> None:
     plane = problem_of(box((-4, 4), (-4, 4), kind=Plane), "y")
     nothing = data_of(np.empty((0, 2)), plane, np.empty(0))
     found = SobolProposer().propose(plane, None, nothing, NONE, 64, np.random.default_rng(0))
-    counts, *_ = np.histogram2d(*found.points.T, bins=8, range=[[-4, 4], [-4, 4]])
+    counts, *_ = np.histogram2d(*found.points.T, bins=8, range=((-4, 4), (-4, 4)))  # type: ignore[call-overload]
     assert (counts == 1).all()
 
     deep = problem_of(box(*[(-5, 5)] * 20, kind=Plane), "y")

@@ -87,11 +87,11 @@ def test_the_posterior_agrees_with_gpytorch() -> None:
     at = np.random.default_rng(5).uniform(BOUNDS[0], BOUNDS[1], (4, 3, 3))
     expected = theirs.posterior(torch.tensor((at - BOUNDS[0]) / (BOUNDS[1] - BOUNDS[0])))
     ours = fit.model.posterior(torch.tensor(at))
-    assert torch.allclose(ours.mean, found.values.mean() + spread * expected.mean)
-    (single,) = ours.posteriors
+    assert torch.allclose(ours.mean, found.values.mean() + spread * expected.mean)  # type: ignore[attr-defined]
+    (single,) = ours.posteriors  # type: ignore[attr-defined]
     assert torch.allclose(
         single.distribution.covariance_matrix,
-        spread**2 * expected.distribution.covariance_matrix,
+        spread**2 * expected.distribution.covariance_matrix,  # type: ignore[union-attr]
         atol=1e-9,
     )
 
@@ -100,12 +100,12 @@ def test_worlds_are_conditioned_each_on_its_own_values() -> None:
     (model,) = GPSurrogate().fit(data(20, columns=1), BOUNDS, None).model.models
     at = torch.tensor(np.random.default_rng(6).uniform(BOUNDS[0], BOUNDS[1], (2, 3)))
     results = torch.tensor([[[0.1], [0.2]], [[-1.0], [1.0]], [[0.0], [0.5]]], dtype=torch.float64)
-    together = model.condition_on_observations(at, results)
+    together = model.condition_on_observations(at, results)  # type: ignore[operator]
     assert together.batch_shape == (3,)
     tests = torch.tensor(np.random.default_rng(7).uniform(BOUNDS[0], BOUNDS[1], (5, 3, 2, 3)))
     joint, shared = together.posterior(tests), together.posterior(tests[:, :1])
     for world in range(3):
-        alone = model.condition_on_observations(at, results[world])
+        alone = model.condition_on_observations(at, results[world])  # type: ignore[operator]
         assert torch.allclose(joint.mean[:, world], alone.posterior(tests[:, world]).mean)
         assert torch.allclose(shared.mean[:, world], alone.posterior(tests[:, 0]).mean)
         assert torch.allclose(shared.variance[:, world], alone.posterior(tests[:, 0]).variance)
