@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from orchestrator.spec import Spec
 
@@ -15,30 +16,33 @@ PLUGIN = Path(__file__).parent / "plugin"
 """Makes the tests' evaluators known by entry points, as an installed package would."""
 
 
-def spec(*, idempotent: bool) -> Spec:
-    """Three rounds with a GP and two evaluators, whose answers come at once and later.
+def written(*, idempotent: bool) -> dict[str, Any]:
+    """The spec: three rounds with a GP and two evaluators, whose answers come at once and later.
 
     Args:
         idempotent: Whether the evaluators may be asked again.
     """
     options = {"path": LOG, "idempotent": idempotent}
-    return Spec.model_validate(
-        {
-            "name": NAME,
-            "space": {
-                "kind": "box",
-                "parameters": [{"name": x, "lower": 0, "upper": 1} for x in ("x0", "x1")],
-            },
-            "evaluators": [
-                {"use": "call-log", "measures": ["score"], "options": options},
-                {"use": "call-log-late", "measures": ["late_score"], "options": options},
-            ],
-            "objective": {
-                "direction": "maximize",
-                "terms": [{"measure": "score"}, {"measure": "late_score"}],
-            },
-            "proposer": {"kind": "gp", "initial": 4, "batch": 2},
-            "budget": {"evaluations": 8},
-            "seed": 3,
-        }
-    )
+    return {
+        "name": NAME,
+        "space": {
+            "kind": "box",
+            "parameters": [{"name": x, "lower": 0, "upper": 1} for x in ("x0", "x1")],
+        },
+        "evaluators": [
+            {"use": "call-log", "measures": ["score"], "options": options},
+            {"use": "call-log-late", "measures": ["late_score"], "options": options},
+        ],
+        "objective": {
+            "direction": "maximize",
+            "terms": [{"measure": "score"}, {"measure": "late_score"}],
+        },
+        "proposer": {"kind": "gp", "initial": 4, "batch": 2},
+        "budget": {"evaluations": 8},
+        "seed": 3,
+    }
+
+
+def spec(*, idempotent: bool) -> Spec:
+    """The same, validated."""
+    return Spec.model_validate(written(idempotent=idempotent))

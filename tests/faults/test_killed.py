@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,9 @@ from tests.faults import checks, same
 from tests.faults.boundaries import VERBS, Boundary
 from tests.faults.checks import Undisturbed
 from tests.faults.runs import Bench, draw
-
-SEED = int(os.environ.get("FAULTS_SEED") or random.SystemRandom().randrange(10**6))
-"""Of all draws; every test that draws prints it, and the environment repeats it."""
+from tests.faults.seed import SEED, Say
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-Say = Callable[[str], None]
 
 
 @pytest.fixture(scope="module")
@@ -34,17 +29,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
 def once_only(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     """The same with evaluators that must never be asked twice."""
     return checks.undisturbed(Bench(tmp_path_factory.mktemp("once"), idempotent=False))
-
-
-@pytest.fixture
-def say(capfd: pytest.CaptureFixture[str]) -> Say:
-    """Prints past pytest, so that the seed is known of a run that passes, too."""
-
-    def print_now(line: str) -> None:
-        with capfd.disabled():
-            print(f"\nfaults: {line}, FAULTS_SEED={SEED}", flush=True)
-
-    return print_now
 
 
 def kill_at(whole: Undisturbed, boundaries: Iterable[Boundary]) -> None:
