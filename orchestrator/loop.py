@@ -3,7 +3,7 @@
 One pass of a campaign::
 
     1. propose   fit + pending candidates -> points, with what the surrogate predicts for them
-    2. decode    point -> object; what is invalid, duplicate or filtered is recorded and costs nothing
+    2. decode    point -> object; what is invalid, duplicate or filtered is kept and costs nothing
     3. evaluate  object -> evaluator -> delivery, stored as it came before anybody reads it
     4. record    delivery -> measurements, objective, stop rules
     5. refit     measurements that stand -> fit
