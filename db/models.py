@@ -314,6 +314,8 @@ class Attempt(Base):
     """The evaluator's own name for it."""
     delivery: Mapped[str | None] = mapped_column(String(64))
     """Artifact of the delivery that answered it."""
+    receipt: Mapped[int | None]
+    """Number of that delivery: two may have the same bytes, and one may answer several jobs."""
     started_at: Mapped[int]
     submitted_at: Mapped[int | None]
     delivered_at: Mapped[int | None]

@@ -220,6 +220,12 @@ def attempt(session: Session, job: Job) -> Attempt:
     return session.get_one(Attempt, (job.campaign, job.number, job.attempts))
 
 
+def last_receipt(session: Session, campaign_id: str) -> int:
+    """Number of the last delivery that answered a job, 0 for none."""
+    last = select(func.max(Attempt.receipt)).where(Attempt.campaign == campaign_id)
+    return session.scalar(last) or 0
+
+
 def measurements(
     session: Session,
     campaign_id: str,

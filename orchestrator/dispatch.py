@@ -9,6 +9,7 @@ silence. Deliveries are stored byte for byte before they are read and acknowledg
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -48,15 +49,15 @@ def intend(parts: Parts, name: str, evaluator: Evaluator) -> Intent | None:
         if not _due(session, parts, name, at):
             return None
     with parts.write() as session:
+        campaign = repository.campaign(session, parts.campaign)
         jobs = _due(session, parts, name, at)[: evaluator.capabilities.batch_size]
-        if not jobs:
+        if not jobs or campaign.state != CampaignState.RUNNING:
             return None
         number = repository.next_number(session, Batch, parts.campaign)
         draft = Draft("submit", {"evaluator": name})
         draft.new("batch", number=number, evaluator=name, key=f"{parts.campaign}/batch/{number}")
         for position, job in enumerate(jobs):
             _begin(parts, draft, job, number, position, at)
-        campaign = repository.campaign(session, parts.campaign)
         draft.set(
             "campaign",
             id=parts.campaign,
@@ -93,6 +94,7 @@ def _begin(parts: Parts, draft: Draft, job: Job, batch: int, position: int, at: 
         reason="",
         reference="",
         delivery=None,
+        receipt=None,
         started_at=at,
         submitted_at=None,
         delivered_at=None,
@@ -160,13 +162,11 @@ def submit(parts: Parts, intent: Intent, evaluator: Evaluator) -> int:
         else:
             _refuse(parts, intent.jobs, error)
         return len(intent.jobs)
-    arrived: Sequence[Delivery] = ()
-    if capabilities.synchronous:
-        arrived = evaluator.receive(tickets)
-    stored = [(delivery, _answered(evaluator, delivery)) for delivery in arrived]
+    arrived = _receive(parts, evaluator, tickets) if capabilities.synchronous else None
+    stored = [(delivery, _answered(evaluator, delivery)) for delivery in arrived or ()]
     _ticket(parts, intent, tickets, stored)
-    for delivery in arrived:
-        evaluator.acknowledge(delivery)
+    for delivery, _ in stored:
+        _acknowledge(evaluator, delivery)
     return len(intent.jobs)
 
 
@@ -180,9 +180,10 @@ def _ticket(
     at = now()
     with parts.write() as session:
         draft = Draft("deliver" if arrived else "ticket", {"batch": intent.number})
-        stored = _attach(draft, arrived)
+        first = repository.last_receipt(session, parts.campaign) + 1
+        stored = _attach(draft, arrived, first)
         for job in intent.jobs:
-            sha256 = stored.get(job.key)
+            sha256, receipt = stored.get(job.key, (None, None))
             draft.set(
                 "attempt",
                 job=job.number,
@@ -191,6 +192,7 @@ def _ticket(
                 reference=references.get(job.key, ""),
                 submitted_at=at,
                 delivery=sha256,
+                receipt=receipt,
                 delivered_at=None if sha256 is None else at,
             )
             state = move(job.key, job.state, JobState.SUBMITTED)
@@ -198,12 +200,17 @@ def _ticket(
         parts.append(session, draft)
 
 
-def _attach(draft: Draft, arrived: Sequence[tuple[Delivery, Sequence[str]]]) -> dict[str, str]:
-    """Store deliveries with the entry; the artifact of each job's delivery, by key."""
-    stored: dict[str, str] = {}
-    for delivery, jobs in arrived:
+def _attach(
+    draft: Draft, arrived: Sequence[tuple[Delivery, Sequence[str]]], first: int
+) -> dict[str, tuple[str, int]]:
+    """Store deliveries with the entry; artifact and receipt of each job's delivery, by key.
+
+    Of two deliveries for one job the first counts; the other is kept.
+    """
+    stored: dict[str, tuple[str, int]] = {}
+    for receipt, (delivery, jobs) in enumerate(arrived, first):
         sha256 = draft.attach(delivery.body, delivery.media_type)
-        stored |= dict.fromkeys(jobs, sha256)
+        stored = dict.fromkeys(jobs, (sha256, receipt)) | stored
     return stored
 
 
@@ -217,6 +224,7 @@ def _refuse(parts: Parts, jobs: Sequence[Job], error: Exception) -> None:
             end_attempt(draft, job, "failed", reason)
             retry_or_fail(session, draft, parts, job, reason, transient=transient)
         close_rounds(session, draft, parts, jobs)
+        pause_if_failing(session, draft, parts)
         parts.append(session, draft)
 
 
@@ -262,6 +270,22 @@ def close_rounds(session: Session, draft: Draft, parts: Parts, jobs: Sequence[Jo
             draft.set("round", number=round, state="closed")
 
 
+def pause_if_failing(session: Session, draft: Draft, parts: Parts) -> None:
+    """Draft a pause, where this entry ends a job without a result and too many ended that way."""
+    bad = (JobState.FAILED, JobState.TIMED_OUT)
+    failed = [row for row in draft.rows["set"].get("job", []) if row.get("state") in bad]
+    state = repository.campaign(session, parts.campaign).state
+    if not failed or state != CampaignState.RUNNING:
+        return
+    counts = repository.job_counts(session, parts.campaign)
+    count = sum(counts.get(state, 0) for state in bad) + len(failed)
+    ended = count + counts.get(JobState.SUCCEEDED, 0)
+    limits = parts.spec.failures
+    if ended >= limits.after and count >= limits.share * ended:
+        reason = f"{count} of {ended} jobs failed, the last with: {failed[-1]['reason']}"
+        draft.set("campaign", id=parts.campaign, state=str(CampaignState.PAUSED), reason=reason)
+
+
 # What a dead driver left behind ---------------------------------------------------------------
 
 
@@ -297,35 +321,66 @@ def collect(parts: Parts, name: str, evaluator: Evaluator) -> int:
     with parts.database.read() as session:
         waiting = repository.jobs(session, parts.campaign, WAITING, evaluator=name)
         attempts = {job.key: repository.attempt(session, job) for job in waiting}
-    open_keys = {
+    awaited = {
         key: attempt
         for key, attempt in attempts.items()
         if attempt.state in ("submitted", "timed out")
     }
-    if not open_keys:
+    if not awaited:
         return 0
+    tickets = [Ticket(key, attempt.reference) for key, attempt in awaited.items()]
+    arrived = _receive(parts, evaluator, tickets)
+    for delivery in arrived or ():
+        for key in _deliver(parts, evaluator, delivery, awaited):
+            del awaited[key]
+    lost = [job for job in waiting if job.key in awaited and JobState(job.state).open]
+    if arrived is not None and evaluator.capabilities.synchronous and lost:
+        _lose(parts, lost)
+        return len(tickets)
+    return len(tickets) - len(awaited)
+
+
+def _receive(
+    parts: Parts, evaluator: Evaluator, tickets: Sequence[Ticket]
+) -> Sequence[Delivery] | None:
+    """What has arrived; None where the evaluator cannot say, which its open jobs then tell."""
     try:
-        arrived = evaluator.receive(
-            [Ticket(key, attempt.reference) for key, attempt in open_keys.items()]
-        )
-    except EvaluatorError as error:
-        if error.transient:
-            return 0
-        raise
-    return sum(_deliver(parts, evaluator, delivery, open_keys) for delivery in arrived)
+        return evaluator.receive(tickets)
+    except Exception as error:  # a stranger's adapter may raise anything
+        reason = f"its result cannot be fetched: {plain(str(error)) or type(error).__name__}"
+    keys = {ticket.job for ticket in tickets}
+    with parts.write() as session:
+        rows = repository.jobs(session, parts.campaign, [JobState.SUBMITTED, JobState.RUNNING])
+        changed = [job for job in rows if job.key in keys and job.reason != reason]
+        draft = Draft("unreachable", {"reason": reason})
+        for job in changed:
+            draft.set("job", number=job.number, reason=reason)
+        if changed:
+            parts.append(session, draft)
+    return None
+
+
+def _acknowledge(evaluator: Evaluator, delivery: Delivery) -> None:
+    """Let the evaluator forget a delivery; one that cannot hands it over again, and no harm."""
+    with suppress(Exception):
+        evaluator.acknowledge(delivery)
 
 
 def _deliver(
     parts: Parts, evaluator: Evaluator, delivery: Delivery, attempts: dict[str, Attempt]
-) -> int:
+) -> Sequence[str]:
     """Store one delivery, whoever it is for; what answers no open job is kept with that reason."""
-    answered = [key for key in _answered(evaluator, delivery) if key in attempts]
+    answered = [key for key in dict.fromkeys(_answered(evaluator, delivery)) if key in attempts]
     at = now()
     with parts.write() as session:
         draft = Draft("deliver", {"answers": answered, "reference": delivery.reference})
         sha256 = draft.attach(delivery.body, delivery.media_type)
         if not answered:
-            draft.about["refused"] = "answers no job that is open in this campaign"
+            draft.about |= {
+                "delivery": sha256,
+                "refused": "answers no job that is open in this campaign",
+            }
+        receipt = repository.last_receipt(session, parts.campaign) + 1
         for key in answered:
             draft.set(
                 "attempt",
@@ -333,11 +388,12 @@ def _deliver(
                 number=attempts[key].number,
                 state="delivered",
                 delivery=sha256,
+                receipt=receipt,
                 delivered_at=at,
             )
         parts.append(session, draft)
-    evaluator.acknowledge(delivery)
-    return len(answered)
+    _acknowledge(evaluator, delivery)
+    return answered
 
 
 def _answered(evaluator: Evaluator, delivery: Delivery) -> Sequence[str]:
@@ -346,8 +402,21 @@ def _answered(evaluator: Evaluator, delivery: Delivery) -> Sequence[str]:
         return delivery.jobs
     try:
         return [outcome.job for outcome in evaluator.parse(delivery)]
-    except EvaluatorError:
+    except Exception:  # a stranger's adapter may raise anything
         return []
+
+
+def _lose(parts: Parts, jobs: Sequence[Job]) -> None:
+    """Fail jobs that a synchronous evaluator has no result for: none will ever come."""
+    reason = "the evaluator gave no result"
+    with parts.write() as session:
+        draft = Draft("lose", {"reason": reason})
+        for job in jobs:
+            end_attempt(draft, job, "failed", reason)
+            retry_or_fail(session, draft, parts, job, reason, transient=False)
+        close_rounds(session, draft, parts, jobs)
+        pause_if_failing(session, draft, parts)
+        parts.append(session, draft)
 
 
 def expire(parts: Parts) -> int:
@@ -371,5 +440,6 @@ def expire(parts: Parts) -> int:
             draft.set("job", number=job.number, state=str(state), reason="no result in time")
             end_attempt(draft, job, "timed out", "no result in time")
         close_rounds(session, draft, parts, late)
+        pause_if_failing(session, draft, parts)
         parts.append(session, draft)
     return len(late)

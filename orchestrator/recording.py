@@ -11,37 +11,46 @@ from sqlalchemy.orm import Session
 
 from adapters.checks import refusals
 from adapters.messages import plain
-from adapters.protocol import Delivery, EvaluatorError, Outcome, OutcomeStatus, Reading
+from adapters.protocol import (
+    Censoring,
+    Delivery,
+    EvaluatorError,
+    Outcome,
+    OutcomeStatus,
+    Reading,
+)
 from adapters.units import convert, convert_std
 from db import artifacts, repository
 from db.ledger import Draft
-from db.models import Artifact, Attempt, Campaign, Candidate, Job, Measurement
-from db.states import CampaignState, JobState, move
+from db.models import Artifact, Campaign, Candidate, Job, Measurement
+from db.states import JobState, move
 from orchestrator import dataset, dispatch, stopping
 from orchestrator.wiring import Parts
 
 
 def unread(parts: Parts) -> list[tuple[Delivery, list[str]]]:
-    """Deliveries that are stored and not recorded yet, each with the keys of its jobs."""
+    """Deliveries that are stored and not recorded yet, each with the keys of its jobs.
+
+    In the order in which they came; jobs in order within each. Two may have the same bytes.
+    """
     with parts.database.read() as session:
-        waiting = repository.attempts(session, parts.campaign, "delivered")
+        waiting = [
+            (attempt, job)
+            for attempt, job in repository.attempts(session, parts.campaign, "delivered")
+            if job.evaluator in parts.evaluators  # a revision may have dropped it
+        ]
         found = []
-        for sha256, members in groupby(
-            sorted(waiting, key=lambda pair: _order(waiting, pair)),
-            key=lambda pair: pair[0].delivery,
+        for _, members in groupby(
+            sorted(waiting, key=lambda pair: (pair[0].receipt, pair[0].job)),
+            key=lambda pair: pair[0].receipt,
         ):
+            answered = list(members)
+            sha256, keys = answered[0][0].delivery, [job.key for _, job in answered]
             assert sha256 is not None
-            keys = [job.key for _, job in members]
             row = session.get_one(Artifact, (parts.campaign, sha256))
             body = artifacts.get(session, parts.campaign, sha256)
             found.append((Delivery(sha256, body, row.media_type, tuple(keys)), keys))
     return found
-
-
-def _order(waiting: Sequence[tuple[Attempt, Job]], pair: tuple[Attempt, Job]) -> tuple[int, int]:
-    """Deliveries in the order of their first job, jobs in order within each."""
-    first = next(job.number for one, job in waiting if one.delivery == pair[0].delivery)
-    return first, pair[1].number
 
 
 def parse(parts: Parts, delivery: Delivery, jobs: Sequence[str]) -> dict[str, Outcome]:
@@ -52,6 +61,8 @@ def parse(parts: Parts, delivery: Delivery, jobs: Sequence[str]) -> dict[str, Ou
         outcomes = {outcome.job: outcome for outcome in evaluator.parse(delivery)}
     except EvaluatorError as error:
         outcomes, reason = {}, f"the delivery cannot be read: {error}"
+    except Exception as error:  # a stranger's adapter may raise anything
+        outcomes, reason = {}, f"the delivery cannot be read: {type(error).__name__}: {error}"
     failed = OutcomeStatus.FAILED
     return {key: outcomes.get(key, Outcome(key, failed, reason=reason)) for key in jobs}
 
@@ -80,22 +91,47 @@ def record(parts: Parts, key: str, delivery: Delivery, outcome: Outcome) -> None
                 dispatch.retry_or_fail(session, draft, parts, job, reason, transient=transient)
         dispatch.close_rounds(session, draft, parts, [job])
         settle_campaign(session, draft, parts)
+        dispatch.pause_if_failing(session, draft, parts)
         parts.append(session, draft)
 
 
 def _readings(parts: Parts, job: Job, outcome: Outcome) -> tuple[list[Reading], str]:
-    """The readings to keep, in the evaluator's declared units; or none, and why."""
+    """The readings to keep, those that were asked for; or none, and why."""
     if outcome.status is not OutcomeStatus.SUCCEEDED:
-        return [], plain(outcome.reason) or "the evaluator gives no reason"
+        return [], plain(str(outcome.reason)) or "the evaluator gives no reason"
     capabilities = parts.evaluators[job.evaluator].capabilities
     wanted = dispatch.part(parts, job.evaluator).measures
-    wrong = refusals(capabilities, wanted, outcome.readings)
+    try:
+        asked = [_typed(one) for one in outcome.readings if one.name in wanted]
+    except Exception as error:  # a stranger's adapter may have put anything there
+        return [], f"the outcome cannot be used: {plain(str(error))}"
+    wrong = refusals(capabilities, wanted, asked)
     wrong += [
         f"measure {one.name!r} is {one.value}, which is no measurement"
-        for one in outcome.readings
+        for one in asked
         if not math.isfinite(one.value)
     ]
-    return ([], "; ".join(wrong)) if wrong else (list(outcome.readings), "")
+    return ([], "; ".join(wrong)) if wrong else (asked, "")
+
+
+def _typed(reading: Reading) -> Reading:
+    """A reading whose fields have the types that they promise.
+
+    Raises:
+        ValueError, TypeError, OverflowError: one of them cannot be had.
+    """
+    at = reading.measured_at
+    if at is not None:
+        int(at).to_bytes(8, signed=True)  # times are 64 bits everywhere
+    return Reading(
+        name=reading.name,
+        value=float(reading.value),
+        unit=str(reading.unit),
+        std=None if reading.std is None else float(reading.std),
+        censoring=Censoring(reading.censoring),
+        measured_at=None if at is None else int(at),
+        place=str(reading.place),
+    )
 
 
 def _measure(
@@ -196,7 +232,7 @@ def _best_value(session: Session, parts: Parts, number: int | None) -> float | N
 
 
 def settle_campaign(session: Session, draft: Draft, parts: Parts) -> None:
-    """Draft the campaign's own row: the best, driver time, and a pause where too much fails."""
+    """Draft the campaign's own row: the best, and the driver's time."""
     campaign = repository.campaign(session, parts.campaign)
     best, since = campaign.best, campaign.since_best
     for row in draft.rows["set"].get("candidate", []):
@@ -208,9 +244,6 @@ def settle_campaign(session: Session, draft: Draft, parts: Parts) -> None:
     changes: dict[str, object] = {"best": best, "since_best": since}
     if parts.grip is not None:
         changes["driver_seconds"] = campaign.driver_seconds + parts.lap()
-    running = campaign.state == CampaignState.RUNNING
-    if running and (why := _too_many_failures(session, draft, parts)):
-        changes |= {"state": str(CampaignState.PAUSED), "reason": why}
     draft.set("campaign", id=parts.campaign, **changes)
 
 
@@ -225,17 +258,3 @@ def best_with(session: Session, parts: Parts, row: Mapping[str, Any]) -> int | N
     tied_and_earlier = row["objective"] == other.objective and row["number"] < other.number
     wins = parts.objective.better(row["objective"], other.objective) or tied_and_earlier
     return int(row["number"]) if wins else other.number
-
-
-def _too_many_failures(session: Session, draft: Draft, parts: Parts) -> str:
-    """Why the campaign is to pause, where this entry fails a job and its kind has failed often."""
-    failed = [row for row in draft.rows["set"].get("job", []) if row["state"] == JobState.FAILED]
-    if not failed:
-        return ""
-    counts = repository.job_counts(session, parts.campaign)
-    bad = counts.get(JobState.FAILED, 0) + counts.get(JobState.TIMED_OUT, 0) + len(failed)
-    ended = bad + counts.get(JobState.SUCCEEDED, 0)
-    limits = parts.spec.failures
-    if ended < limits.after or bad < limits.share * ended:
-        return ""
-    return f"{bad} of {ended} jobs failed, the last with: {failed[-1]['reason']}"

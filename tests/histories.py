@@ -190,6 +190,7 @@ def _sent() -> Draft:
             reason="",
             reference=f"run {number}",
             delivery=None,
+            receipt=None,
             started_at=5,
             submitted_at=5,
             delivered_at=None,
@@ -203,7 +204,7 @@ def _recorded() -> Draft:
     draft = Draft("record")
     delivery = draft.attach(b'{"score": 0.5}', "application/json")
     at = {"delivered_at": 6, "ended_at": 6}
-    draft.set("attempt", job=1, number=1, state="succeeded", delivery=delivery, **at)
+    draft.set("attempt", job=1, number=1, state="succeeded", delivery=delivery, receipt=1, **at)
     draft.set("job", number=1, state="succeeded")
     of_job = {"job": 1, "attempt": 1, "evaluator": "bench", "source": "evaluator"}
     measurement(draft, 1, 1, **of_job, delivery=delivery, place="/score", std=0.01)
