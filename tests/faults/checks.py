@@ -34,8 +34,10 @@ class Verdict:
     boundary: Boundary
     problems: Sequence[str]
     """What is not as it should be; nothing if all is well."""
-    recovery: float
-    """Seconds from the kill to the first entry that another process wrote."""
+    parked: int
+    """Jobs that were parked and had to be settled."""
+    recovery: float | None
+    """Seconds from the kill to the first entry that another process wrote; None if none was due."""
 
 
 def undisturbed(bench: Bench) -> Undisturbed:
@@ -54,8 +56,10 @@ def kill(whole: Undisturbed, boundary: Boundary) -> Verdict:
     if killed.at != boundary:
         problems.append(f"it was at {killed.at}: the numbering is not the same in every process")
     standing = run.finish()
+    doubtful: Sequence[str] = ()
     if boundary.doubtful is not None and not whole.bench.idempotent:
-        problems += _settled(run, standing, whole.batch(boundary.doubtful))
+        doubtful = whole.batch(boundary.doubtful)
+        problems += _settled(run, standing, doubtful)
         compare = same.outcomes_differ
     else:
         problems += [f"it stands {standing}"] if standing != "finished" else []
@@ -63,8 +67,12 @@ def kill(whole: Undisturbed, boundary: Boundary) -> Verdict:
     end = same.ending(run.url)
     problems += compare(whole.ending, end) + same.broken(run.url) + called_twice(run)
     after = [row["at"] for row in end.entries if row["at"] >= killed.time]
-    recovery = (min(after) - killed.time) / 1e6 if after else 0.0
-    return Verdict(boundary, [f"killed at {boundary}: {one}" for one in problems], recovery)
+    return Verdict(
+        boundary,
+        [f"killed at {boundary}: {one}" for one in problems],
+        len(doubtful),
+        (min(after) - killed.time) / 1e6 if after else None,
+    )
 
 
 def _settled(run: Run, standing: str, doubtful: Sequence[str]) -> list[str]:
