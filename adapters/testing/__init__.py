@@ -6,17 +6,18 @@ An adapter's own test is three lines, run by pytest::
         def evaluator(self): return Reactor(port="/dev/ttyUSB0")
         def samples(self): return [Sample("parameters", '{"temperature": 60}')]
 
-What the capabilities claim decides what is checked beyond the core; what is left out is a skipped
-test, which ``pytest -rs`` prints with the reason.
+What the capabilities claim decides what is checked beyond the core; what is left out is a warning,
+which pytest's summary prints with the reason.
 """
 
 from __future__ import annotations
 
+from adapters.testing.bench import LeftOut
 from adapters.testing.contract import ContractChecks
 from adapters.testing.hostile import HostileChecks
 from adapters.testing.measures import MeasureChecks
 
-__all__ = ["EvaluatorConformance"]
+__all__ = ["EvaluatorConformance", "LeftOut"]
 
 
 class EvaluatorConformance(MeasureChecks, ContractChecks, HostileChecks):

@@ -114,6 +114,7 @@ class ContractChecks(Bench):
         evaluator = self.evaluator()
         if not evaluator.capabilities.idempotent:
             leave_out("duplicate submit: capabilities.idempotent is False")
+            return
         jobs = jobs_for(evaluator, self.samples())
         first = exchange(evaluator, jobs, self.patience).by_job
         for asked, which in ((evaluator, "the same"), (self.evaluator(), "a restarted")):
@@ -130,6 +131,7 @@ class ContractChecks(Bench):
         evaluator = self.evaluator()
         if not evaluator.capabilities.cancellable:
             leave_out("cancel: capabilities.cancellable is False")
+            return
         tickets = submit(evaluator, jobs_for(evaluator, self.samples()))
         for _ in range(2):
             guarded("cancel, perhaps for the second time,", evaluator.cancel, tickets)

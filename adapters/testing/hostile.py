@@ -76,6 +76,7 @@ class HostileChecks(Bench):
         samples = self.non_finite_samples()
         if not samples:
             leave_out("NaN and infinity: non_finite_samples() gives none")
+            return
         evaluator = self.evaluator()
         done = exchange(evaluator, jobs_for(evaluator, samples), self.patience)
         for outcome in done.outcomes:
