@@ -308,7 +308,7 @@ class Attempt(Base):
     number: Mapped[int] = _number()
     batch: Mapped[int]
     state: Mapped[str]
-    """submitting, submitted, delivered, succeeded, failed, timed out."""
+    """submitting, submitted, delivered, succeeded, failed, timed out, cancelled."""
     reason: Mapped[str]
     reference: Mapped[str]
     """The evaluator's own name for it."""

@@ -39,11 +39,11 @@ def ask(parts: Parts, count: int) -> int:
         Number of the round that holds them.
 
     Raises:
-        Conflict: the campaign is over.
+        Conflict: the campaign is over, or was revised since its parts were wired.
     """
     if count < 1:
         raise BadInput.of("count", f"{count} candidates cannot be asked for", "ask for 1 or more")
-    _refuse_over(parts)
+    _refuse_unfit(parts)
     loop.refit(parts)
     round = loop.open_round(parts, count, source="asked")
     loop.decode(parts, round)
@@ -72,14 +72,14 @@ def tell(
 
     Raises:
         BadInput: a value is no measurement, or there is no such candidate or object.
-        Conflict: the campaign is over.
+        Conflict: the campaign is over, or was revised since its parts were wired.
     """
     if not provenance.strip():
         raise BadInput.of("provenance", "is empty", "say where the values come from")
     if (candidate is None) == (content is None):
         raise BadInput.of("tell", "name a candidate or give an object", "exactly one of them")
     readings = _checked(parts, values)
-    _refuse_over(parts)
+    _refuse_unfit(parts)
     with parts.write() as session:
         draft = Draft("tell", {"provenance": provenance})
         if content is not None:
@@ -115,11 +115,15 @@ def tell(
     return number
 
 
-def _refuse_over(parts: Parts) -> None:
+def _refuse_unfit(parts: Parts) -> None:
+    """Refuse a campaign that is over, and parts that were wired by an old spec."""
     with parts.database.read() as session:
         campaign = repository.campaign(session, parts.campaign)
     if CampaignState(campaign.state).over:
         raise Conflict(f"{campaign.name}#{campaign.ordinal} is {campaign.state}")
+    if campaign.revision != parts.revision:
+        named = f"{campaign.name}#{campaign.ordinal}"
+        raise Conflict(f"{named} was revised meanwhile", "open it again")
 
 
 def _checked(parts: Parts, values: Mapping[str, Told]) -> list[tuple[str, Reading]]:
@@ -170,6 +174,9 @@ def _candidate_of(
         raise BadInput.of("object", f"{content!r} is no object of this space: {decoded.reason}")
     twin = repository.twin(session, parts.campaign, decoded.key)
     if twin is not None:
+        named = dict.fromkeys([*twin.external_ids, *external_ids])
+        if len(named) > len(twin.external_ids):
+            draft.set("candidate", number=twin.number, external_ids=list(named))
         return twin.number
     try:
         realised = parts.space.encode([content])

@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db import repository
+from db import lease, repository
 from db.ledger import Actor, Draft, append
 from db.models import SYSTEM, Campaign, LatentModel
 from db.session import Database, now
-from db.states import CampaignState, JobState, move
+from db.states import OPEN, CampaignState, JobState, move
 from orchestrator import dataset, dispatch, wiring
-from orchestrator.errors import BadInput, Conflict, NotFound
+from orchestrator.errors import BadInput, Busy, Conflict, NotFound
 from orchestrator.latent import registry as spaces
 from orchestrator.latent.protocol import Space
 from orchestrator.objective import Objective
@@ -135,6 +135,7 @@ def revise(database: Database, reference: str, spec: Spec, actor: Actor, reason:
 
     Raises:
         Conflict: nothing changed, the campaign is over, or its space would change.
+        Busy: a driver works on it, by the old spec.
     """
     _require(reason)
     row = find(database, reference)
@@ -148,10 +149,14 @@ def revise(database: Database, reference: str, spec: Spec, actor: Actor, reason:
         row = repository.campaign(session, row.id)
         if row.state == CampaignState.STOPPED:
             raise Conflict(f"{row.name}#{row.ordinal} was stopped for good", "use run --new")
+        if held := lease.holder(session, row.id, now()):
+            who = f"process {held.pid} on {held.host}"
+            raise Busy(f"{row.name} is being driven by {who}", "pause it first")
         model = register_model(session, wiring.space(spec), actor)
         draft = Draft("revise", {"reason": reason, "changes": changed})
         _new_revision(draft, spec, row.revision + 1, model, reason)
         _revalue(session, draft, row, spec)
+        _cancel_dropped(session, draft, row, spec, reason)
         append(session, row.id, actor, draft, now())
         return row.revision + 1
 
@@ -186,6 +191,19 @@ def _revalue(session: Session, draft: Draft, row: Campaign, spec: Spec) -> None:
         best=None if best is None else best[0],
         **_reopened(row),
     )
+
+
+def _cancel_dropped(session: Session, draft: Draft, row: Campaign, spec: Spec, reason: str) -> None:
+    """Draft the end of open jobs whose evaluator the new spec no longer uses."""
+    used = {part.use for part in spec.evaluators}
+    dropped = [job for job in repository.jobs(session, row.id, OPEN) if job.evaluator not in used]
+    for job in dropped:
+        why = f"{job.evaluator} is no longer used: {reason}"
+        state = move(job.key, job.state, JobState.CANCELLED)
+        draft.set("job", number=job.number, state=str(state), reason=why)
+        if job.state != JobState.QUEUED:
+            dispatch.end_attempt(draft, job, "cancelled", why)
+    dispatch.close_rounds(session, draft, row.id, dropped)
 
 
 def _reopened(row: Campaign) -> dict[str, str]:

@@ -100,7 +100,8 @@ def settle(
     for candidate, one, point in zip(candidates, decoded, realised, strict=True):
         twin = repository.twin(session, parts.campaign, one.key) if one.key else None
         duplicate_of = twin.number if twin is not None else seen.get(one.key)
-        failed = [name for name in parts.spec.space.filters if not one.filters.get(name, False)]
+        filters = parts.spec.space.filters if one.valid else ()
+        failed = [name for name in filters if not one.filters.get(name, False)]
         if one.valid and duplicate_of is None:
             seen[one.key] = candidate.number
             if not failed:

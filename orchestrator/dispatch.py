@@ -223,7 +223,7 @@ def _refuse(parts: Parts, jobs: Sequence[Job], error: Exception) -> None:
         for job in jobs:
             end_attempt(draft, job, "failed", reason)
             retry_or_fail(session, draft, parts, job, reason, transient=transient)
-        close_rounds(session, draft, parts, jobs)
+        close_rounds(session, draft, parts.campaign, jobs)
         pause_if_failing(session, draft, parts)
         parts.append(session, draft)
 
@@ -256,16 +256,16 @@ def retry_or_fail(
         draft.set("job", number=job.number, state=str(state), reason=reason)
 
 
-def close_rounds(session: Session, draft: Draft, parts: Parts, jobs: Sequence[Job]) -> None:
+def close_rounds(session: Session, draft: Draft, campaign: str, jobs: Sequence[Job]) -> None:
     """Draft the closing of rounds whose last open jobs end with this entry."""
     ending = {
         row["number"]: JobState(row["state"])
         for row in draft.rows["set"].get("job", [])
         if "state" in row
     }
-    rounds = {session.get_one(Candidate, (parts.campaign, job.candidate)).round for job in jobs}
+    rounds = {session.get_one(Candidate, (campaign, job.candidate)).round for job in jobs}
     for round in sorted(number for number in rounds if number is not None):
-        members = repository.jobs_of_round(session, parts.campaign, round)
+        members = repository.jobs_of_round(session, campaign, round)
         if all(not ending.get(job.number, JobState(job.state)).open for job in members):
             draft.set("round", number=round, state="closed")
 
@@ -414,7 +414,7 @@ def _lose(parts: Parts, jobs: Sequence[Job]) -> None:
         for job in jobs:
             end_attempt(draft, job, "failed", reason)
             retry_or_fail(session, draft, parts, job, reason, transient=False)
-        close_rounds(session, draft, parts, jobs)
+        close_rounds(session, draft, parts.campaign, jobs)
         pause_if_failing(session, draft, parts)
         parts.append(session, draft)
 
@@ -439,7 +439,7 @@ def expire(parts: Parts) -> int:
             state = move(job.key, job.state, JobState.TIMED_OUT)
             draft.set("job", number=job.number, state=str(state), reason="no result in time")
             end_attempt(draft, job, "timed out", "no result in time")
-        close_rounds(session, draft, parts, late)
+        close_rounds(session, draft, parts.campaign, late)
         pause_if_failing(session, draft, parts)
         parts.append(session, draft)
     return len(late)

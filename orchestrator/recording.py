@@ -89,7 +89,7 @@ def record(parts: Parts, key: str, delivery: Delivery, outcome: Outcome) -> None
             else:
                 transient = outcome.transient
                 dispatch.retry_or_fail(session, draft, parts, job, reason, transient=transient)
-        dispatch.close_rounds(session, draft, parts, [job])
+        dispatch.close_rounds(session, draft, parts.campaign, [job])
         settle_campaign(session, draft, parts)
         dispatch.pause_if_failing(session, draft, parts)
         parts.append(session, draft)
@@ -235,7 +235,8 @@ def settle_campaign(session: Session, draft: Draft, parts: Parts) -> None:
     """Draft the campaign's own row: the best, and the driver's time."""
     campaign = repository.campaign(session, parts.campaign)
     best, since = campaign.best, campaign.since_best
-    for row in draft.rows["set"].get("candidate", []):
+    valued = [row for row in draft.rows["set"].get("candidate", []) if "objective" in row]
+    for row in valued:
         before = session.get(Candidate, (parts.campaign, row["number"]))
         known = before is not None and before.objective is not None
         since = since if known else since + 1
