@@ -28,6 +28,9 @@ class MoleculeTask:
     training; ``property`` for the sum of squared errors of the three standardised properties. The
     head reads the posterior's sample while training, not its mean: what it needs must then stand
     out of the posterior's noise, so that properties vary over the space at the scale of the prior.
+    ``blur``: share of the points that reach the decoder mixed with a draw from the prior, in any
+    proportion. Where no molecule was encoded the decoder then falls back on what molecules look
+    like, instead of writing what no training molecule resembles.
     """
 
     def __init__(self, recipe: Recipe, data: MoleculeData) -> None:
@@ -63,8 +66,9 @@ class MoleculeTask:
         tokens = self.tokens[batch, : int(self.data.lengths[batch[0]])]
         mean, log_variance = self.network.encode(tokens)
         points = mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance)
+        logits = self.network.logits(_blur(points, weights["blur"]), tokens)
         reconstruction = functional.cross_entropy(
-            self.network.logits(points, tokens).flatten(0, 1), tokens.flatten(), reduction="sum"
+            logits.flatten(0, 1), tokens.flatten(), reduction="sum"
         )
         kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum()
         errors = ((self.network.properties(points) - self.targets[batch]) ** 2).sum()
@@ -91,3 +95,10 @@ class MoleculeTask:
                 "merges": [list(pair) for pair in self.data.vocabulary.merges],
             },
         }
+
+
+def _blur(points: Tensor, share: float) -> Tensor:
+    """Points of which a share is mixed with draws from the prior, keeping the variance."""
+    n = len(points)
+    amount = torch.rand(n, 1) * (torch.rand(n, 1) < share)
+    return torch.sqrt(1 - amount**2) * points + amount * torch.randn_like(points)
