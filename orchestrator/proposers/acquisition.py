@@ -83,6 +83,7 @@ class ComposedLogEI(AcquisitionFunction):
         """
         super().__init__(model)
         self._problem, self._best, self._unit, self._normals = problem, best, unit, normals
+        self._reach = torch.tensor(problem.reach)
 
     def forward(self, X: Tensor) -> Tensor:
         """Shape ``b x 1 x d`` to ``b``; logarithms of the objective's own units."""
@@ -96,8 +97,14 @@ class ComposedLogEI(AcquisitionFunction):
         objective = self._problem.objective
         if (factors := objective.coefficients) is not None:
             spread = (std * torch.tensor(factors)).square().sum(-1).sqrt()
-            return log_h((objective.compose(mean, known) - self._best) / spread) + spread.log()
-        samples = mean + std * self._normals[:, None, None]
+            centre = objective.compose(mean, known)
+            gain = log_h((centre - self._best) / spread)
+            corner = torch.where(torch.tensor(factors) > 0, self._reach[1], self._reach[0])
+            top = objective.compose(corner, known)
+            if top.isfinite().all():  # what lies beyond the greatest possible value is no gain
+                gain = gain + log_less(log_h((centre - top) / spread) - gain)
+            return gain + spread.log()
+        samples = (mean + std * self._normals[:, None, None]).clamp(*self._reach)
         gain = (objective.compose(samples, known) - self._best) / self._unit
         return logmeanexp(log_fatplus(gain, tau=_SOFT), dim=0) + math.log(self._unit)
 
@@ -133,6 +140,11 @@ def log_h(u: Tensor) -> Tensor:
     near = torch.log1p(-away * ratio)
     far = -2 * (-u).clamp_min(1e5).log()
     return torch.where(u > -1, plain.log(), density + torch.where(u > -1e5, near, far))
+
+
+def log_less(x: Tensor) -> Tensor:
+    """log(1 - exp(x)) for x below zero; at zero and above a steep slope that leads back down."""
+    return torch.where(x < -1e-6, torch.log1p(-torch.exp(x.clamp_max(-1e-6))), -14.0 - 10.0 * x)
 
 
 def moments(model: ModelList, problem: Problem, points: Tensor, normals: Tensor) -> Tensor:

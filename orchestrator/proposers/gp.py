@@ -162,7 +162,7 @@ def _acquisition(
         at, m = torch.tensor(waiting), len(problem.objective.outcomes)
         draws = worlds[:, : len(waiting) * m].reshape(len(worlds), len(waiting), m)
         with torch.no_grad():
-            results = _fantasies(model, at, draws)
+            results = _fantasies(model, at, draws).clamp(*torch.tensor(problem.reach))
             model = _conditioned(model, at, results)
             value = problem.objective.compose(results, known_terms(problem, at))
         holds = torch.from_numpy(feasible(problem, results.numpy()))

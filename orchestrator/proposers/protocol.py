@@ -6,7 +6,10 @@ state give the same proposal, in any process with the same thread count.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -22,6 +25,17 @@ class Problem:
 
     space: Space
     objective: Objective
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Least and greatest possible value by measure, infinite where open, as evaluators say it."""
+
+    @cached_property
+    def reach(self) -> Floats:
+        """Least and greatest possible value of each outcome, shape ``2 x m``."""
+        ends = [
+            outcome.reach(*self.ranges.get(outcome.measure, (-math.inf, math.inf)))
+            for outcome in self.objective.outcomes
+        ]
+        return np.array(ends).reshape(-1, 2).T
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from botorch.acquisition.acquisition import AcquisitionFunction
-from scipy.optimize import minimize
 from scipy.stats import qmc
 
 from orchestrator.latent.protocol import Points, Space
+from orchestrator.surrogates.ascent import ascend
 from orchestrator.surrogates.protocol import Floats
 
 _SCALES = (0.03, 0.1, 0.3, 0.6)
@@ -119,21 +119,14 @@ def climb(acquisition: AcquisitionFunction, starts: Points, bounds: Floats) -> P
     The starts climb together, on the sum of their values, which is one evaluation for all.
     """
 
-    def loss(flat: Floats) -> tuple[float, Floats]:
+    def total(flat: Floats) -> tuple[float, Floats]:
         at = torch.tensor(flat.reshape(starts.shape)).requires_grad_()
-        total = -acquisition(at.unsqueeze(-2)).sum()
-        (slope,) = torch.autograd.grad(total, at)
-        return total.item(), slope.numpy().ravel()
+        value = acquisition(at.unsqueeze(-2)).sum()
+        (slope,) = torch.autograd.grad(value, at)
+        return value.item(), slope.numpy().ravel()
 
-    result = minimize(
-        loss,
-        starts.ravel(),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=np.tile(bounds.T, (len(starts), 1)),
-        options={"maxiter": _ITERATIONS, "maxfun": 2 * _ITERATIONS},
-    )
-    return np.array(result.x).reshape(starts.shape)
+    limits = np.tile(bounds, len(starts))
+    return ascend(total, starts.ravel(), limits, _ITERATIONS).reshape(starts.shape)
 
 
 def evaluate(acquisition: Callable[[torch.Tensor], torch.Tensor], points: Points) -> Floats:

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from torch import Tensor
+
+from orchestrator.surrogates.ascent import ascend
 
 _LENGTH_SPREAD = math.sqrt(3)
 """Standard deviation of the log lengthscale under its prior."""
@@ -83,22 +84,10 @@ def maximise(
         The best hyperparameters met and the log posterior there.
     """
     theta = np.log([*start.lengthscales, start.noise])
-    limits = [tuple(np.log(LENGTH_LIMITS))] * x.shape[1] + [tuple(np.log(NOISE_LIMITS))]
-
-    def loss(at: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        value, slope, _ = log_posterior(at, x, y, known)
-        return -value, -slope
-
-    result = minimize(
-        loss,
-        np.clip(theta, *np.transpose(limits)),
-        jac=True,
-        method="L-BFGS-B",
-        bounds=limits,
-        options={"maxiter": iterations, "maxfun": 2 * iterations + 10, "ftol": 1e-7},
-    )
-    value, _, mean = log_posterior(result.x, x, y, known)
-    *lengths, noise = np.exp(result.x).tolist()
+    limits = np.log([LENGTH_LIMITS] * x.shape[1] + [NOISE_LIMITS]).T
+    best = ascend(lambda at: log_posterior(at, x, y, known)[:2], theta, limits, iterations)
+    value, _, mean = log_posterior(best, x, y, known)
+    *lengths, noise = np.exp(best).tolist()
     return Hyperparameters(tuple(lengths), noise, mean), value
 
 
