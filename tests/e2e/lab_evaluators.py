@@ -84,7 +84,8 @@ def _numbers(reading: Mapping[str, Any]) -> dict[str, Any]:
 
 def score(content: str | bytes) -> float:
     """1 at x0 = x1 = 0.25, falling off with the square of the distance."""
-    return 1 - sum((x - 0.25) ** 2 for x in json.loads(content).values())
+    parameters: dict[str, float] = json.loads(content)
+    return 1 - sum((x - 0.25) ** 2 for x in parameters.values())
 
 
 class Bench(_ByJson):

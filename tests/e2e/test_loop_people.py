@@ -29,18 +29,17 @@ def lab(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 # Reasons --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("reason", ["", "  ", "\n"])
-def test_whoever_interferes_says_why(lab: Lab, reason: str) -> None:
+def test_whoever_interferes_says_why(lab: Lab) -> None:
     """An auditor asks a year later."""
     campaign = lab.start(evaluators=[lab.bench({"1": ["break"]}, idempotent=False)])
     lab.drive(campaign)
     entries = len(lab.entries(campaign))
     other = lab.spec(budget={"evaluations": 9})
     acts: list[Callable[[], object]] = [
-        lambda: campaigns.pause(lab.database, campaign, lab.actor, reason),
-        lambda: campaigns.stop(lab.database, campaign, lab.actor, reason),
-        lambda: campaigns.revise(lab.database, campaign, other, lab.actor, reason),
-        lambda: campaigns.resolve(lab.database, campaign, 1, lab.actor, ran=True, reason=reason),
+        lambda: campaigns.pause(lab.database, campaign, lab.actor, ""),
+        lambda: campaigns.stop(lab.database, campaign, lab.actor, "  "),
+        lambda: campaigns.revise(lab.database, campaign, other, lab.actor, "\n"),
+        lambda: campaigns.resolve(lab.database, campaign, 1, lab.actor, ran=True, reason=""),
     ]
     for act in acts:
         with pytest.raises(BadInput, match="a reason is required"):
@@ -278,29 +277,29 @@ def test_an_object_that_nobody_proposed_can_be_told(lab: Lab) -> None:
     assert lab.drive(campaign) is Standing.FINISHED
 
 
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ({"candidate": 9}, "there is no candidate 9"),
-        ({}, "name a candidate or give an object"),
-        ({"candidate": 1, "content": "{}"}, "exactly one of them"),
-        ({"content": "{}"}, "is no object of this"),
-        ({"content": '{"x0": 2, "x1": 0}'}, "is no object of this"),
-        ({"content": "\0"}, "is no object of this"),
-        ({"candidate": 1, "values": {"colour": Told(1)}}, "its measures are score, purity"),
-        ({"candidate": 1, "values": {"score": Told(float("nan"))}}, "is no measurement"),
-        ({"candidate": 1, "values": {"score": Told(11)}}, "more than 10 is impossible"),
-        ({"candidate": 1, "values": {"score": Told(1, unit="m")}}, "has a wrong unit"),
-        ({"candidate": 1, "values": {"score": Told(1, -1)}}, "has standard deviation -1"),
-    ],
-)
-def test_what_cannot_be_told_is_refused(lab: Lab, given: dict[str, object], said: str) -> None:
+UNTOLD: list[tuple[dict[str, object], str]] = [
+    ({"candidate": 9}, "there is no candidate 9"),
+    ({}, "name a candidate or give an object"),
+    ({"candidate": 1, "content": "{}"}, "exactly one of them"),
+    ({"content": "{}"}, "is no object of this"),
+    ({"content": '{"x0": 2, "x1": 0}'}, "is no object of this"),
+    ({"content": "\0"}, "is no object of this"),
+    ({"candidate": 1, "values": {"colour": Told(1)}}, "its measures are score, purity"),
+    ({"candidate": 1, "values": {"score": Told(float("nan"))}}, "is no measurement"),
+    ({"candidate": 1, "values": {"score": Told(11)}}, "more than 10 is impossible"),
+    ({"candidate": 1, "values": {"score": Told(1, unit="m")}}, "has a wrong unit"),
+    ({"candidate": 1, "values": {"score": Told(1, -1)}}, "has standard deviation -1"),
+]
+
+
+def test_what_cannot_be_told_is_refused(lab: Lab) -> None:
     """A slip of the pen must not steer the campaign."""
     campaign = lab.start()
     ask(lab, campaign, 1)
     entries = len(lab.entries(campaign))
-    with pytest.raises(BadInput, match=said):
-        tell(lab, campaign, **given)
+    for given, said in UNTOLD:
+        with pytest.raises(BadInput, match=said):
+            tell(lab, campaign, **given)
     assert len(lab.entries(campaign)) == entries
 
 

@@ -44,22 +44,29 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("act", WRONG)
-def test_what_is_no_measurement_fails_its_job_and_no_other(lab: Lab, act: str) -> None:
+def test_what_is_no_measurement_fails_its_job_and_no_other(lab: Lab) -> None:
     """A wrong number must not steer a campaign; its bytes are kept, with the reason."""
-    campaign, standing = lab.run(evaluators=[lab.bench({"1": [act]})])
+    acts = {str(number): [act] for number, act in enumerate(WRONG, 1)}
+    count = len(WRONG) + 2
+    campaign, standing = lab.run(
+        evaluators=[lab.bench(acts)],
+        budget={"evaluations": count},
+        failures={"share": 1, "after": 100},
+        proposer={"kind": "sobol", "initial": count},
+    )
     assert standing is Standing.FINISHED
-    first, *others = lab.jobs(campaign)
-    assert (first.state, first.attempts) == ("failed", 1)
-    assert WRONG[act] in first.reason
-    assert [job.state for job in others] == ["succeeded"] * 3
-    assert {row.candidate for row in lab.rows(Measurement, campaign)} == {2, 3, 4}
-    assert [row.objective is None for row in lab.rows(Candidate, campaign)] == [True] + [False] * 3
-    attempt = lab.rows(Attempt, campaign)[0]
-    assert attempt.reason == first.reason
-    if act not in ("silent", "another job"):
-        with lab.database.read() as session:
-            assert artifacts.get(session, campaign, attempt.delivery)
+    *bad, one, other = lab.jobs(campaign)
+    assert [one.state, other.state] == ["succeeded", "succeeded"]
+    assert {row.candidate for row in lab.rows(Measurement, campaign)} == {count - 1, count}
+    valued = [row.objective is not None for row in lab.rows(Candidate, campaign)]
+    assert valued == [False] * len(WRONG) + [True] * 2
+    for job, act, attempt in zip(bad, WRONG, lab.rows(Attempt, campaign), strict=False):
+        assert (job.state, job.attempts) == ("failed", 1), act
+        assert WRONG[act] in job.reason
+        assert attempt.reason == job.reason
+        if act != "silent":
+            with lab.database.read() as session:
+                assert artifacts.get(session, campaign, attempt.delivery), act
 
 
 def test_a_rejected_sample_is_not_tried_again(lab: Lab) -> None:

@@ -275,38 +275,35 @@ def test_a_forged_entry_is_found(intruder: Intruder, statements: list[str], said
     assert any(said in problem for problem in problems(intruder)), problems(intruder)
 
 
-@pytest.mark.parametrize(
-    "payload",
-    [
-        "",
-        "{",
-        "[]",
-        "null",
-        '"text"',
-        '{"new":[],"set":{}}',
-        '{"new":{"candidate":[{}]},"set":{}}',
-        '{"new":{"candidate":[7]},"set":{}}',
-        '{"new":{"candidate":[{"number":[]}]},"set":{}}',
-        '{"new":{"candidate":[{"number":1,"point":"x","mean":"y"}]},"set":{}}',
-        '{"new":{"secrets":[{"number":1}]},"set":{}}',
-        '{"new":{},"set":{"candidate":[{"number":99,"mean":1}]}}',
-        "[" * 100_000,
-        "9" * 10_000,
-    ],
-    ids=lambda payload: payload[:40],
-)
-def test_an_entry_that_makes_no_sense_is_reported(intruder: Intruder, payload: str) -> None:
+SENSELESS = [
+    "",
+    "{",
+    "[]",
+    "null",
+    '"text"',
+    '{"new":[],"set":{}}',
+    '{"new":{"candidate":[{}]},"set":{}}',
+    '{"new":{"candidate":[7]},"set":{}}',
+    '{"new":{"candidate":[{"number":[]}]},"set":{}}',
+    '{"new":{"candidate":[{"number":1,"point":"x","mean":"y"}]},"set":{}}',
+    '{"new":{"secrets":[{"number":1}]},"set":{}}',
+    '{"new":{},"set":{"candidate":[{"number":99,"mean":1}]}}',
+    "[" * 100_000,
+    "9" * 10_000,
+]
+
+
+def test_an_entry_that_makes_no_sense_is_reported(intruder: Intruder) -> None:
     """A verification that broke on a forgery would prove nothing."""
-    for chain, sequence in ((CAMPAIGN, 3), (SYSTEM, 1)):
+    for payload in SENSELESS:
         intruder.does(
-            "UPDATE ledger_entry SET payload = :payload WHERE chain = :chain AND sequence = :n",
+            "UPDATE ledger_entry SET payload = :payload "
+            "WHERE chain <> 'system' AND sequence = 3 OR chain = 'system' AND sequence = 1",
             payload=payload,
-            chain=chain,
-            n=sequence,
         )
-    found = problems(intruder)
-    for place in (f"{CAMPAIGN}, entry 3: ", "system, entry 1: "):
-        assert any(place in problem for problem in found), found
+        found = problems(intruder)
+        for place in (f"{CAMPAIGN}, entry 3: ", "system, entry 1: "):
+            assert any(place in problem for problem in found), (payload[:40], found)
 
 
 def test_an_entry_forged_with_its_hash_breaks_the_next(intruder: Intruder) -> None:
