@@ -35,7 +35,7 @@ lint: $(VENV)/.dev  ## style, types, import contracts
 	$(BIN)/lint-imports
 
 faults: $(VENV)/.dev  ## kill a campaign at 200 numbered boundaries and compare how it ends
-	ASSAYLOOP_FAULTS=200 $(BIN)/python -m pytest --numprocesses $(JOBS) tests/faults $(ARGS)
+	$(BIN)/python -m benchmarks.faults $(ARGS)
 
 bench: $(VENV)/.dev  ## what the default campaigns reach, over five seeds
 	$(BIN)/python -m benchmarks.run
