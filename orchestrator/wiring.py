@@ -226,6 +226,7 @@ def driving(parts: Parts) -> Iterator[Parts]:
             parts.grip = lease.take(session, parts.campaign, now())
     except lease.LeaseHeld as held:
         raise Busy(f"{parts.spec.name} is being driven by {held}") from None
+    parts.lap()  # what passed before is nobody's work
     try:
         yield parts
     finally:

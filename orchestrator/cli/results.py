@@ -28,7 +28,10 @@ def results(
         if as_json:
             continue
         why = f" ({row.reason})" if row.reason else ""
-        typer.echo(f"\n{one['name']} is {one['status']}{why}")
+        counts = ", ".join(
+            f"{one[key]} {key.replace('_', ' ')}" for key in ("evaluations", "rounds", "open_jobs")
+        )
+        typer.echo(f"\n{one['name']} is {one['status']}{why}: {counts}")
         if one["best"]:
             print_best(one["best"], parts.spec, settings)
         else:
