@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from db import repository
 from db.ledger import Draft
 from db.models import Candidate, Job
 from db.states import JobState
-from orchestrator.latent.protocol import Decoded, Space, SpaceError
+from orchestrator.latent.protocol import Decoded, Points
 from orchestrator.proposers.protocol import Proposal
 from orchestrator.wiring import Parts
 
@@ -60,35 +61,13 @@ def add(
         )
 
 
-def encode(parts: Parts, decoded: Sequence[Decoded]) -> list[list[float] | None]:
-    """The realised point of each object: where it encodes to.
-
-    None where there is no object, or where the model cannot read it: a decoder can write what
-    its own vocabulary has no word for once it is in canonical form.
-    """
-    contents = [one.content for one in decoded if one.content is not None]
-    points = iter(_encoded(parts.space, contents))
-    return [None if one.content is None else next(points) for one in decoded]
-
-
-def _encoded(space: Space, contents: Sequence[str | bytes]) -> list[list[float] | None]:
-    if not contents:
-        return []
-    try:
-        return [[float(x) for x in point] for point in space.encode(contents)]
-    except SpaceError:
-        if len(contents) == 1:
-            return [None]
-        return [point for one in contents for point in _encoded(space, [one])]
-
-
 def settle(
     session: Session,
     draft: Draft,
     parts: Parts,
     candidates: Sequence[Candidate],
     decoded: Sequence[Decoded],
-    realised: Sequence[list[float] | None],
+    realised: Points,
 ) -> list[int]:
     """Draft what each candidate turned out to be.
 
@@ -111,7 +90,7 @@ def settle(
             number=candidate.number,
             **settled(draft, parts, one)
             | ({"reason": f"filtered by {', '.join(failed)}"} if failed else {}),
-            realised=point,
+            realised=None if np.isnan(point).any() else [float(x) for x in point],
             duplicate_of=duplicate_of,
         )
     return fresh

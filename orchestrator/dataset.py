@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from db import repository
 from db.models import Candidate, Measurement
+from orchestrator.latent.protocol import Points
 from orchestrator.objective import Objective
 from orchestrator.surrogates.protocol import Data
 
@@ -64,7 +65,7 @@ def data(
         by_candidate[row.candidate].append(row)
     points, outcomes, spreads = [], [], []
     for candidate in repository.candidates(session, campaign_id):
-        point = _point(candidate, at)
+        point = where(candidate, at)
         rows = by_candidate.get(candidate.duplicate_of or candidate.number)
         if point is None or rows is None or candidate.entry > position:
             continue
@@ -81,7 +82,14 @@ def data(
     )
 
 
-def _point(candidate: Candidate, at: str) -> tuple[float, ...] | None:
+def points(candidates: Sequence[Candidate], at: str, dim: int) -> Points:
+    """The points of candidates that have one, ``n x d``, where the surrogate reads them."""
+    found = [where(candidate, at) for candidate in candidates]
+    return np.array([p for p in found if p is not None], dtype=np.float64).reshape(-1, dim)
+
+
+def where(candidate: Candidate, at: str) -> tuple[float, ...] | None:
+    """The point of a candidate where the surrogate reads it; None if it has none yet."""
     if at == "realised" and candidate.realised is not None:
         return candidate.realised
     return candidate.point if candidate.point is not None else candidate.realised

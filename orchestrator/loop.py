@@ -17,7 +17,7 @@ transaction, because the world outside is in the middle of it: see :mod:`orchest
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -26,13 +26,12 @@ from sqlalchemy.orm import Session
 
 from db import repository
 from db.ledger import Draft
-from db.models import Campaign, Candidate, Fit, Round
+from db.models import Campaign, Fit, Round
 from db.session import now
 from db.states import CampaignState
 from orchestrator import candidates, dataset, dispatch, recording
-from orchestrator.latent.protocol import Points
+from orchestrator.latent.realise import realised
 from orchestrator.proposers import registry
-from orchestrator.proposers.protocol import Problem
 from orchestrator.surrogates.protocol import Data
 from orchestrator.wiring import Parts
 
@@ -114,10 +113,10 @@ def open_round(parts: Parts, q: int, source: str = "proposed") -> int:
     kind = parts.spec.proposer.kind if stored or not parts.proposer.needs_fit else "random"
     proposer = parts.proposer if kind == parts.spec.proposer.kind else registry.proposer(kind)
     proposal = proposer.propose(
-        Problem(parts.space, parts.objective),
+        parts.problem,
         None if stored is None else parts.surrogate.restore(stored.state, data, parts.space.bounds),
         data,
-        _points(pending, parts.space.dim),
+        dataset.points(pending, parts.spec.surrogate.at, parts.space.dim),
         q,
         np.random.default_rng(seed),
     )
@@ -164,10 +163,6 @@ def _data(parts: Parts, session: Session, position: int) -> Data:
     )
 
 
-def _points(rows: Sequence[Candidate], dim: int) -> Points:
-    return np.array([one.point for one in rows], dtype=np.float64).reshape(-1, dim)
-
-
 # 2. decode ------------------------------------------------------------------------------------
 
 
@@ -183,12 +178,12 @@ def decode(parts: Parts, round: int) -> int:
     if row.state != "proposed":
         return 0
     rng = np.random.default_rng(stream(parts, round, DECODE))
-    decoded = parts.space.decode(_points(members, parts.space.dim), rng)
-    realised = candidates.encode(parts, decoded)
+    decoded = parts.space.decode(dataset.points(members, "proposed", parts.space.dim), rng)
+    points = realised(parts.space, decoded)
     with parts.write() as session:
         campaign = repository.campaign(session, parts.campaign)
         draft = Draft("decode", {"round": round})
-        fresh = candidates.settle(session, draft, parts, members, decoded, realised)
+        fresh = candidates.settle(session, draft, parts, members, decoded, points)
         asked = row.source == "asked"
         if CampaignState(campaign.state).over:
             fresh = []  # somebody stopped it meanwhile: nothing more is sent

@@ -75,20 +75,11 @@ class Outcome:
             result = _transformed(self.transform, np.asarray(values, dtype=np.float64))
         return np.where(np.isfinite(result), result, np.nan)
 
-    def reach(self, lower: float, upper: float) -> tuple[float, float]:
-        """Least and greatest value that a measure between two limits, infinite or not, can give."""
-        if isinstance(self.transform, Gaussian | Sigmoid | Clip | Step):
-            return 0.0, 1.0
-        if isinstance(self.transform, Identity):
-            return lower, upper
-        # A logarithm of what is not positive is undefined, so that end is open.
-        ends = self.apply([max(lower, 0.0), upper])
-        if isinstance(self.transform, NegLog):
-            ends = ends[::-1]
-        return (
-            float(ends[0]) if np.isfinite(ends[0]) else -math.inf,
-            float(ends[1]) if np.isfinite(ends[1]) else math.inf,
-        )
+    @property
+    def reach(self) -> tuple[float, float]:
+        """Least and greatest value that the transform can give."""
+        bounded = isinstance(self.transform, Gaussian | Sigmoid | Clip | Step)
+        return (0.0, 1.0) if bounded else (-math.inf, math.inf)
 
     def spread(self, values: ArrayLike, std: ArrayLike) -> Floats:
         """Standard deviation of the transformed values, by a central difference one std wide.

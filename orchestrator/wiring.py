@@ -23,7 +23,7 @@ from orchestrator.latent import registry as spaces
 from orchestrator.latent.protocol import Space, SpaceError
 from orchestrator.objective import Objective, ObjectiveError
 from orchestrator.proposers import registry
-from orchestrator.proposers.protocol import Proposer
+from orchestrator.proposers.protocol import Problem, Proposer
 from orchestrator.settings import DATABASE_URL, Settings
 from orchestrator.spec import EvaluatorSpec, Spec
 from orchestrator.spec_file import SpecSource
@@ -50,6 +50,16 @@ class Parts:
     grip: lease.Grip | None = None
     """The lease of a driver; None for what only adds to the campaign from outside."""
     _lap: float = field(default_factory=time.monotonic)
+
+    @property
+    def problem(self) -> Problem:
+        """What a proposer is asked to solve."""
+        return Problem(
+            self.space,
+            self.objective,
+            at=self.spec.surrogate.at,
+            filters=tuple(self.spec.space.filters),
+        )
 
     @contextmanager
     def write(self) -> Iterator[Session]:

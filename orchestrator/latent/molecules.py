@@ -23,8 +23,10 @@ HARDEST = 6.0
 """Largest synthetic accessibility score that passes the filter (Ertl and Schuffenhauer 2009 place
 most catalogue molecules below it)."""
 _BLOCK = 64
-"""The network sees blocks of this size, the last one padded, so that an object depends neither on
+"""The decoder sees blocks of this size, the last one padded, so that an object depends neither on
 its neighbours nor on their number."""
+_READ = 8
+"""The encoder's blocks are smaller, since each is of sequences of one length."""
 
 
 class MoleculesSpace:
@@ -129,9 +131,9 @@ class Codec:
         lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
         for length in np.unique(lengths):
             members = np.flatnonzero(lengths == length)
-            for start in range(0, len(members), _BLOCK):
-                part = members[start : start + _BLOCK]
-                block = np.full((_BLOCK, length + 1), END)
+            for start in range(0, len(members), _READ):
+                part = members[start : start + _READ]
+                block = np.full((_READ, length + 1), END)
                 block[: len(part), :length] = [sequences[i] for i in part]
                 with torch.inference_mode():
                     mean, _ = self.network.encode(torch.from_numpy(block))

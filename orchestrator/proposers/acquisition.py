@@ -66,6 +66,11 @@ def known_terms(problem: Problem, points: Tensor) -> Tensor:
     return known
 
 
+def reach(problem: Problem) -> Tensor:
+    """Least and greatest possible value of each outcome, shape ``2 x m``."""
+    return torch.tensor([one.reach for one in problem.objective.outcomes], dtype=torch.float64).T
+
+
 class ComposedLogEI(AcquisitionFunction):
     """Log expected improvement of the composed objective, averaged over worlds."""
 
@@ -83,7 +88,6 @@ class ComposedLogEI(AcquisitionFunction):
         """
         super().__init__(model)
         self._problem, self._best, self._unit, self._normals = problem, best, unit, normals
-        self._reach = torch.tensor(problem.reach)
 
     def forward(self, X: Tensor) -> Tensor:
         """Shape ``b x 1 x d`` to ``b``; logarithms of the objective's own units."""
@@ -99,12 +103,8 @@ class ComposedLogEI(AcquisitionFunction):
             spread = (std * torch.tensor(factors)).square().sum(-1).sqrt()
             centre = objective.compose(mean, known)
             gain = log_h((centre - self._best) / spread)
-            corner = torch.where(torch.tensor(factors) > 0, self._reach[1], self._reach[0])
-            top = objective.compose(corner, known)
-            if top.isfinite().all():  # what lies beyond the greatest possible value is no gain
-                gain = gain + log_less(log_h((centre - top) / spread) - gain)
             return gain + spread.log()
-        samples = (mean + std * self._normals[:, None, None]).clamp(*self._reach)
+        samples = (mean + std * self._normals[:, None, None]).clamp(*reach(self._problem))
         gain = (objective.compose(samples, known) - self._best) / self._unit
         return logmeanexp(log_fatplus(gain, tau=_SOFT), dim=0) + math.log(self._unit)
 
@@ -140,11 +140,6 @@ def log_h(u: Tensor) -> Tensor:
     near = torch.log1p(-away * ratio)
     far = -2 * (-u).clamp_min(1e5).log()
     return torch.where(u > -1, plain.log(), density + torch.where(u > -1e5, near, far))
-
-
-def log_less(x: Tensor) -> Tensor:
-    """log(1 - exp(x)) for x below zero; at zero and above a steep slope that leads back down."""
-    return torch.where(x < -1e-6, torch.log1p(-torch.exp(x.clamp_max(-1e-6))), -14.0 - 10.0 * x)
 
 
 def moments(model: ModelList, problem: Problem, points: Tensor, normals: Tensor) -> Tensor:

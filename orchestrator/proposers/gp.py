@@ -17,9 +17,9 @@ from scipy.stats import norm, qmc
 from torch import Tensor
 
 from orchestrator.latent.protocol import Points
-from orchestrator.proposers.acquisition import ComposedLogEI, known_terms, moments
+from orchestrator.proposers.acquisition import ComposedLogEI, known_terms, moments, reach
 from orchestrator.proposers.protocol import Problem, Proposal
-from orchestrator.proposers.search import FAR, Region, evaluate, search
+from orchestrator.proposers.search import Found, Region, evaluate, pool, search
 from orchestrator.surrogates.protocol import Data, Fit, Floats
 
 _WORLDS = 16
@@ -55,28 +55,34 @@ class GPProposer:
             )
         normals = _normals(_SAMPLES, len(data.outcomes), rng)
         # One column a fantasised point and outcome, so that a later point leaves earlier ones be.
-        worlds = _normals(_WORLDS, (len(pending) + q) * len(data.outcomes), rng)
+        unsure = len(standing.centres) + len(pending)
+        worlds = _normals(_WORLDS, (unsure + q) * len(data.outcomes), rng)
         region = Region.of(problem.space, rng)
-        candidates = region.candidates(standing.centres, rng)
-        chosen, values, starts = np.empty((0, problem.space.dim)), [], []
+        found: list[Found] = []
+        waiting, candidates = pending, None
         for _ in range(q):
-            waiting = np.concatenate([pending, chosen])
             acquisition = _acquisition(problem, fit.model, standing, waiting, worlds, normals)
+            if candidates is None:
+                candidates = pool(problem, acquisition, region, standing.centres, rng)
             taken = np.concatenate([data.points, waiting])
-            found = search(acquisition, candidates, region, taken)
-            chosen = np.concatenate([chosen, found.point[None]])
-            values.append(found.value)
-            starts.append("near" if found.start >= FAR else "far")
-        mean, std = moments(fit.model, problem, torch.tensor(chosen), normals).numpy()
+            found.append(search(acquisition, candidates, region, taken))
+            waiting = np.concatenate([waiting, found[-1].read[None]])
+        read = np.stack([one.read for one in found])
+        mean, std = moments(fit.model, problem, torch.tensor(read), normals).numpy()
         sign = 1.0 if problem.objective.maximize else -1.0
         state = {
             "kind": "gp",
-            "incumbent": sign * standing.best,
-            "feasible": standing.feasible,
+            "incumbent": None if standing.best is None else sign * standing.best,
             "pending": len(pending),
-            "starts": starts,
+            "starts": ["near" if one.near else "far" for one in found],
         }
-        return Proposal(chosen, sign * mean, std, np.array(values), state)
+        return Proposal(
+            np.stack([one.point for one in found]),
+            sign * mean,
+            std,
+            np.array([one.value for one in found]),
+            state,
+        )
 
     def acquisition(
         self, problem: Problem, fit: Fit, data: Data, pending: Points, points: Points
@@ -91,7 +97,8 @@ class GPProposer:
             raise ValueError("no acquisition without a measured objective")
         rng = np.random.default_rng(0)
         normals = _normals(_SAMPLES, len(data.outcomes), rng)
-        worlds = _normals(_WORLDS, len(pending) * len(data.outcomes), rng)
+        unsure = len(standing.centres) + len(pending)
+        worlds = _normals(_WORLDS, unsure * len(data.outcomes), rng)
         return evaluate(
             _acquisition(problem, fit.model, standing, pending, worlds, normals), points
         )
@@ -101,9 +108,9 @@ class GPProposer:
 class Standing:
     """What the campaign has reached; larger is better throughout."""
 
-    best: float
-    """Incumbent: best feasible objective, or the worst of all while none is feasible."""
-    feasible: bool
+    best: float | None
+    """Best feasible objective; None while none is feasible."""
+    worst: float
     unit: float
     """Spread of the objectives measured."""
     centres: Points
@@ -111,11 +118,7 @@ class Standing:
 
     @classmethod
     def of(cls, problem: Problem, data: Data) -> Standing | None:
-        """Read it off the data; None if no objective is known.
-
-        While nothing is feasible, nearly every point improves on the incumbent, so that the
-        probability of feasibility decides.
-        """
+        """Read it off the data; None if no objective is known."""
         objective = problem.objective
         known = objective.known(problem.space.log_prior(data.points))
         with np.errstate(all="ignore"):
@@ -128,10 +131,9 @@ class Standing:
         order = rows[np.lexsort((-value, ~holds))]
         points = data.points[order]
         _, first = np.unique(points, axis=0, return_index=True)
-        best = value[holds].max() if holds.any() else value.min()
         return cls(
-            best=float(best),
-            feasible=bool(holds.any()),
+            best=float(value[holds].max()) if holds.any() else None,
+            worst=float(value.min()),
             unit=float(value.std()) or 1.0,
             centres=points[np.sort(first)[:_CENTRES]],
         )
@@ -156,17 +158,20 @@ def _acquisition(
     worlds: Tensor,
     normals: Tensor,
 ) -> ComposedLogEI:
-    """The acquisition function with the waiting points, p x d, fantasised in every world."""
-    best = torch.tensor([standing.best], dtype=torch.float64)
-    if len(waiting):
-        at, m = torch.tensor(waiting), len(problem.objective.outcomes)
-        draws = worlds[:, : len(waiting) * m].reshape(len(worlds), len(waiting), m)
-        with torch.no_grad():
-            results = _fantasies(model, at, draws).clamp(*torch.tensor(problem.reach))
-            model = _conditioned(model, at, results)
-            value = problem.objective.compose(results, known_terms(problem, at))
-        holds = torch.from_numpy(feasible(problem, results.numpy()))
-        best = best.maximum(torch.where(holds, value, -torch.inf).amax(-1))
+    """The acquisition function with the best measured and the waiting points fantasised.
+
+    Where in a world none of them is feasible, whatever is feasible improves on the worst value
+    measured, so that the probability of feasibility decides.
+    """
+    at, m = torch.tensor(np.concatenate([standing.centres, waiting])), len(model.models)
+    draws = worlds[:, : len(at) * m].reshape(len(worlds), len(at), m)
+    with torch.no_grad():
+        results = _fantasies(model, at, draws).clamp(*reach(problem))
+        model = _conditioned(model, at, results)
+        value = problem.objective.compose(results, known_terms(problem, at))
+    holds = torch.from_numpy(feasible(problem, results.numpy()))
+    best = torch.where(holds, value, -torch.inf).amax(-1)
+    best = torch.where(holds.any(-1), best, standing.worst)
     return ComposedLogEI(model, problem, best, standing.unit, normals)
 
 

@@ -6,11 +6,8 @@ state give the same proposal, in any process with the same thread count.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -25,17 +22,10 @@ class Problem:
 
     space: Space
     objective: Objective
-    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Least and greatest possible value by measure, infinite where open, as evaluators say it."""
-
-    @cached_property
-    def reach(self) -> Floats:
-        """Least and greatest possible value of each outcome, shape ``2 x m``."""
-        ends = [
-            outcome.reach(*self.ranges.get(outcome.measure, (-math.inf, math.inf)))
-            for outcome in self.objective.outcomes
-        ]
-        return np.array(ends).reshape(-1, 2).T
+    at: Literal["proposed", "realised"] = "proposed"
+    """Where the surrogate reads a candidate: at its own point, or where its object encodes to."""
+    filters: tuple[str, ...] = ()
+    """Filters of the space that an object must pass to be evaluated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +79,8 @@ class Proposer(Protocol):
             problem: the space and the objective.
             fit: surrogate of the outcomes; present if ``needs_fit``.
             data: what was measured so far, in candidate order; rows may repeat or lack values.
-            pending: points whose results are not known yet, ``p x d``.
+            pending: points whose results are not known yet, as the surrogate reads them,
+                ``p x d``.
             q: how many points to pick, at least 1.
             rng: the only source of chance.
         """

@@ -1,9 +1,16 @@
-"""Where an acquisition function is looked for: candidates, then a climb from the best of them.
+"""Where an acquisition function is looked for.
 
 In a latent space of dozens of dimensions nearly all of the box lies outside the shell where the
 prior, and so the decoder's training data, lives. Candidates are therefore drawn from the prior and
-around the best points measured, at several scales, and what a climb reaches is pulled back to
+around the best points measured, at several scales, and what lies too far out is pulled back to
 where the log prior is at least what one draw in a hundred has.
+
+From there it depends on where the surrogate reads a candidate. At its own point, the acquisition
+function is smooth, and its gradient is climbed. At the realised point, where the object encodes
+to, it is not: many points decode to one object, and neighbours to different ones. There the
+candidates are decoded, judged by their objects, and bred for a few generations around the best of
+them, which costs no evaluation (the inconsistency of the two points is what Maus et al., NeurIPS
+2022, correct by inversion).
 """
 
 from __future__ import annotations
@@ -17,19 +24,30 @@ from botorch.acquisition.acquisition import AcquisitionFunction
 from scipy.stats import qmc
 
 from orchestrator.latent.protocol import Points, Space
+from orchestrator.latent.realise import realised
+from orchestrator.proposers.protocol import Problem
 from orchestrator.surrogates.ascent import ascend
 from orchestrator.surrogates.protocol import Floats
 
 _SCALES = (0.03, 0.1, 0.3, 0.6)
-"""Of a perturbation, in standard deviations of the prior."""
+"""Of a perturbation, in standard deviations of the prior, where it is climbed from."""
 _NEAR = 64
 """Perturbations at each scale."""
-FAR = 256
-"""Candidates that know nothing of the data; they come first."""
+_FAR = 256
+"""Candidates that know nothing of the data."""
 _CLIMBERS = 4
 _ITERATIONS = 20
 _PLANE = 8
 """Up to this dimension the whole box is searched; above, what the prior covers."""
+
+_STRIDES = (0.3, 0.5, 0.8)
+"""Scales where candidates are bred: smaller ones decode to their parents again."""
+_GENERATIONS = 3
+_BROOD = 64
+"""Candidates bred in each generation."""
+_STRANGERS = 64
+"""Draws from the prior in the first one."""
+_PARENTS = 8
 
 
 @dataclass(frozen=True)
@@ -49,20 +67,19 @@ class Region:
         floor = float(np.quantile(space.log_prior(draws), 0.01))
         return cls(space, floor if space.dim > _PLANE else -np.inf, draws.std(axis=0))
 
-    def candidates(self, best: Points, rng: np.random.Generator) -> Points:
-        """Points to look at first, c x d: all over the region, and around the best measured."""
-        lower, upper = self.space.bounds
+    def far(self, n: int, rng: np.random.Generator) -> Points:
+        """Points all over the region, n x d."""
         if self.space.dim > _PLANE:
-            far = self.space.sample_prior(FAR, rng)
-        else:
-            cube = qmc.Sobol(self.space.dim, scramble=True, rng=rng).random(FAR)
-            far = lower + cube * (upper - lower)
-        if not len(best):
-            return far
-        centres = best[np.arange(_NEAR * len(_SCALES)) % len(best)]
-        scales = np.repeat(_SCALES, _NEAR)[:, None] * self.spread
-        near = self.pull(centres + scales * rng.standard_normal(centres.shape), centres)
-        return np.concatenate([far, near])
+            return self.space.sample_prior(n, rng)
+        lower, upper = self.space.bounds
+        cube = qmc.Sobol(self.space.dim, scramble=True, rng=rng).random(n)
+        return np.asarray(lower + cube * (upper - lower))
+
+    def near(self, centres: Points, scales: Floats, rng: np.random.Generator) -> Points:
+        """A point around one of the centres at each of the scales, n x d."""
+        around = centres[np.arange(len(scales)) % len(centres)]
+        moves = scales[:, None] * self.spread * rng.standard_normal(around.shape)
+        return self.pull(around + moves, around)
 
     def pull(self, points: Points, towards: Points) -> Points:
         """Points moved towards others as far as it takes to be inside the region, n x d."""
@@ -78,39 +95,114 @@ class Region:
         return np.where(share < 1, towards + share * (inside - towards), inside)
 
 
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Candidates to choose from."""
+
+    points: Points
+    """What would be proposed, c x d."""
+    read: Points
+    """Where the surrogate reads each of them, c x d; the same points unless they are realised."""
+    near: np.ndarray
+    """Which of them were found around the best measured, c."""
+    smooth: bool
+    """Whether the acquisition function may be climbed from them."""
+
+    def __add__(self, other: Pool) -> Pool:
+        return Pool(
+            np.concatenate([self.points, other.points]),
+            np.concatenate([self.read, other.read]),
+            np.concatenate([self.near, other.near]),
+            self.smooth and other.smooth,
+        )
+
+
 @dataclass(frozen=True)
 class Found:
     """The best point of one search."""
 
     point: Points
-    """Shape d."""
+    """What is proposed, shape d."""
+    read: Points
+    """Where the surrogate reads it, shape d."""
     value: float
     """Of the acquisition function."""
-    start: int
-    """Index of the candidate that the climb began at."""
+    near: bool
+    """Whether it was found around the best measured."""
 
 
-def search(
-    acquisition: AcquisitionFunction, candidates: Points, region: Region, taken: Points
-) -> Found:
-    """Climb from the best candidates; the best point that is not taken already.
+def pool(
+    problem: Problem,
+    acquisition: AcquisitionFunction,
+    region: Region,
+    centres: Points,
+    rng: np.random.Generator,
+) -> Pool:
+    """Candidates for one round.
+
+    Args:
+        problem: says where the surrogate reads a candidate.
+        acquisition: what they are bred towards, if they are; one point a batch.
+        region: where they lie.
+        centres: best points measured, as the surrogate reads them, b x d.
+        rng: the only source of chance.
+    """
+    if problem.at == "realised":
+        bred = _bred(problem, acquisition, region, centres, rng)
+        if len(bred.points):  # else nothing decodes around here, and the points are all there is
+            return bred
+    far = region.far(_FAR, rng)
+    near = region.near(centres, np.repeat(_SCALES, _NEAR), rng)
+    points = np.concatenate([far, near])
+    return Pool(points, points, np.arange(len(points)) >= len(far), smooth=True)
+
+
+def _bred(
+    problem: Problem,
+    acquisition: AcquisitionFunction,
+    region: Region,
+    parents: Points,
+    rng: np.random.Generator,
+) -> Pool:
+    found = _decoded(problem, region.far(_STRANGERS, rng), False, rng)
+    for _ in range(_GENERATIONS):
+        scales = rng.choice(_STRIDES, _BROOD)
+        found += _decoded(problem, region.near(parents, scales, rng), True, rng)
+        if len(found.points):
+            order = np.argsort(-evaluate(acquisition, found.read), kind="stable")
+            _, first = np.unique(found.read[order], axis=0, return_index=True)
+            parents = found.read[order][np.sort(first)[:_PARENTS]]
+    return found
+
+
+def _decoded(problem: Problem, points: Points, near: bool, rng: np.random.Generator) -> Pool:
+    """The points whose objects may be evaluated and encode to somewhere."""
+    decoded = problem.space.decode(points, rng)
+    read = realised(problem.space, decoded)
+    passed = [all(one.filters.get(name, False) for name in problem.filters) for one in decoded]
+    good = np.isfinite(read).all(axis=1) & np.array(passed)
+    return Pool(points[good], read[good], np.full(good.sum(), near), smooth=False)
+
+
+def search(acquisition: AcquisitionFunction, pool: Pool, region: Region, taken: Points) -> Found:
+    """The best of the pool, and of what is climbed to from it, that is not taken already.
 
     Args:
         acquisition: what is maximised; one point a batch.
-        candidates: c x d.
+        pool: candidates.
         region: keeps the climb inside.
-        taken: points that must not be proposed again, t x d.
+        taken: points that must not be proposed again, as the surrogate reads them, t x d.
     """
-    scores = evaluate(acquisition, candidates)
-    order = np.argsort(-scores, kind="stable")[:_CLIMBERS]
-    starts = candidates[order]
-    reached = region.pull(climb(acquisition, starts, region.space.bounds), starts)
-    pool = np.concatenate([reached, candidates])
-    values = np.concatenate([evaluate(acquisition, reached), scores])
-    origin = np.concatenate([order, np.arange(len(candidates))])
-    fresh = ~(pool[:, None, :] == taken[None, :, :]).all(axis=2).any(axis=1)
-    pick = int(np.argmax(np.where(fresh, values, -np.inf)))
-    return Found(pool[pick], float(values[pick]), int(origin[pick]))
+    scores = evaluate(acquisition, pool.read)
+    if pool.smooth:
+        order = np.argsort(-scores, kind="stable")[:_CLIMBERS]
+        starts = pool.points[order]
+        reached = region.pull(climb(acquisition, starts, region.space.bounds), starts)
+        pool = Pool(reached, reached, pool.near[order], smooth=True) + pool
+        scores = np.concatenate([evaluate(acquisition, reached), scores])
+    fresh = ~(pool.read[:, None, :] == taken[None, :, :]).all(axis=2).any(axis=1)
+    pick = int(np.argmax(np.where(fresh, scores, -np.inf)))
+    return Found(pool.points[pick], pool.read[pick], float(scores[pick]), bool(pool.near[pick]))
 
 
 def climb(acquisition: AcquisitionFunction, starts: Points, bounds: Floats) -> Points:

@@ -14,7 +14,6 @@ from orchestrator.plots import figures
 from orchestrator.plots.figures import Evaluations, Field
 from orchestrator.plots.landscape import Landscape, mosaic, principal_plane, survey
 from orchestrator.plots.style import Floats, svg
-from orchestrator.proposers.protocol import Problem
 from orchestrator.report.known import Known
 from orchestrator.report.words import objective_label
 from orchestrator.spec_words import number
@@ -127,7 +126,7 @@ def _believed(parts: Parts, known: Known) -> Landscape | None:
         return None
     try:
         fit = parts.surrogate.restore(known.fit.state, known.data, parts.space.bounds)
-        return survey(Problem(parts.space, parts.objective), fit, known.data, known.pending)
+        return survey(parts.problem, fit, known.data, known.pending)
     except ValueError:  # of another release's or package's surrogate
         return None
 

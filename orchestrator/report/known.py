@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from sqlalchemy.orm import Session
 
 from db import artifacts, ledger, repository
@@ -56,7 +55,7 @@ class Known:
             measured[row.candidate].append(row)
         for job in repository.jobs(session, chain):
             jobs[job.candidate].append(job)
-        pending = [one.point for one in repository.pending(session, chain)]
+        pending = repository.pending(session, chain)
         return cls(
             campaign=repository.campaign(session, chain),
             revision=repository.revision(session, chain, parts.revision),
@@ -67,7 +66,7 @@ class Known:
             contents=dict(_contents(session, candidates)),
             fit=fit,
             data=None if fit is None else _data(session, parts, fit.position),
-            pending=np.array(pending, dtype=np.float64).reshape(-1, parts.space.dim),
+            pending=dataset.points(pending, parts.spec.surrogate.at, parts.space.dim),
             head=head,
         )
 

@@ -25,8 +25,8 @@ from orchestrator.surrogates.ascent import ascend
 
 _LENGTH_SPREAD = math.sqrt(3)
 """Standard deviation of the log lengthscale under its prior."""
-_NOISE_CENTRE, _NOISE_SPREAD = -4.0, 1.0
-"""Log noise variance of standardised values under its prior: mostly little noise."""
+_NOISE_CENTRE, _NOISE_SPREAD = -6.0, 2.0
+"""Log noise variance of standardised values under its prior: little noise, and easily persuaded."""
 LENGTH_LIMITS = (2.5e-2, 1e3)
 NOISE_LIMITS = (1e-5, 1.0)
 """The lower limit keeps the Cholesky factor safe where values are noiseless and points close."""

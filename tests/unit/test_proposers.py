@@ -185,7 +185,7 @@ def test_while_nothing_is_feasible_the_way_to_feasibility_is_sought() -> None:
     data = data_of(points, problem, -points[:, 1], points[:, 0])
     found = proposal(problem, data)
     assert found.points[0, 0] > 0.8
-    assert found.state["feasible"] is False
+    assert found.state["incumbent"] is None
 
 
 def test_the_acquisition_can_be_drawn_and_is_largest_where_the_proposal_is() -> None:

@@ -14,6 +14,8 @@ import pytest
 import torch
 from botorch.models import SingleTaskGP
 from botorch.models.utils.gpytorch_modules import get_covar_module_with_dim_scaled_prior
+from gpytorch.likelihoods import GaussianLikelihood
+from gpytorch.priors import LogNormalPrior
 
 from orchestrator.surrogates.evidence import Hyperparameters, log_posterior, typical
 from orchestrator.surrogates.gp import GPSurrogate
@@ -58,7 +60,10 @@ def test_evidence_and_its_gradient_agree_with_gpytorch() -> None:
     assert slope == pytest.approx(numeric, rel=1e-5)
 
     kernel = get_covar_module_with_dim_scaled_prior(3, use_rbf_kernel=False)
-    model = SingleTaskGP(x, y[:, None], covar_module=kernel, outcome_transform=None).double()
+    likelihood = GaussianLikelihood(noise_prior=LogNormalPrior(-6.0, 2.0))
+    model = SingleTaskGP(
+        x, y[:, None], covar_module=kernel, likelihood=likelihood, outcome_transform=None
+    ).double()
     model.covar_module.lengthscale = torch.tensor(np.exp(theta[:-1]))
     model.likelihood.noise = torch.tensor(np.exp(theta[-1:]))
     model.mean_module.constant.data.fill_(mean)
@@ -66,7 +71,7 @@ def test_evidence_and_its_gradient_agree_with_gpytorch() -> None:
     evidence = gpytorch.mlls.ExactMarginalLogLikelihood(model.likelihood, model)
     theirs = evidence(model(x), y).item() * 25
     # They count the constants of the normal densities: of the data, and of the four priors.
-    constants = (25 + 4) / 2 * math.log(2 * math.pi) + 3 * math.log(math.sqrt(3))
+    constants = (25 + 4) / 2 * math.log(2 * math.pi) + 3 * math.log(math.sqrt(3)) + math.log(2)
     assert value == pytest.approx(theirs + constants)
 
 
