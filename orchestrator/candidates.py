@@ -79,8 +79,8 @@ def settle(
     for candidate, one, point in zip(candidates, decoded, realised, strict=True):
         twin = repository.twin(session, parts.campaign, one.key) if one.key else None
         duplicate_of = twin.number if twin is not None else seen.get(one.key)
-        filters = parts.spec.space.filters if one.valid else ()
-        failed = [name for name in filters if not one.filters.get(name, False)]
+        row = settled(draft, parts, one)
+        failed = [name for name in parts.spec.space.filters if not row["filters"].get(name, True)]
         if one.valid and duplicate_of is None:
             seen[one.key] = candidate.number
             if not failed:
@@ -88,8 +88,7 @@ def settle(
         draft.set(
             "candidate",
             number=candidate.number,
-            **settled(draft, parts, one)
-            | ({"reason": f"filtered by {', '.join(failed)}"} if failed else {}),
+            **row | ({"reason": f"filtered by {', '.join(failed)}"} if failed else {}),
             realised=None if np.isnan(point).any() else [float(x) for x in point],
             duplicate_of=duplicate_of,
         )
@@ -107,7 +106,9 @@ def settled(draft: Draft, parts: Parts, one: Decoded) -> dict[str, Any]:
         "object": one.content if isinstance(one.content, str) else None,
         "artifact": artifact,
         "key": one.key,
-        "filters": one.filters,
+        "filters": {}
+        if one.content is None
+        else {name: passes(one.content) for name, passes in parts.space.filters.items()},
     }
 
 

@@ -159,6 +159,11 @@ def check(source: SpecSource) -> None:
     except SpaceError as error:
         known = spec.space.kind in spaces.list_spaces()
         raise source.problem(("space", "model" if known else "kind"), str(error)) from None
+    for index, name in enumerate(spec.space.filters):
+        if name not in kind.filters:
+            known_ones = ", ".join(sorted(kind.filters)) or "none"
+            what = f"{spec.space.kind} has no filter {name!r}; it has: {known_ones}"
+            raise source.problem(("space", "filters", index), what)
     for index, part in enumerate(spec.evaluators):
         kinds = evaluators.create(part.use, part.options).capabilities.sample_kinds
         if kind.sample_kind not in kinds:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -81,6 +81,11 @@ class BoxSpace:
     def bounds(self) -> NDArray[np.float64]:
         """Limits of the parameters in their own units, shape ``2 x d``."""
         return self._bounds.copy()
+
+    @property
+    def filters(self) -> Mapping[str, Callable[[str | bytes], bool]]:
+        """None is known here."""
+        return {}
 
     def decode(self, points: Points, rng: np.random.Generator) -> list[Decoded]:
         """The parameters of each point as canonical JSON; invalid outside the limits."""

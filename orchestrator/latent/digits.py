@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -44,6 +44,11 @@ class DigitsSpace:
         self.dim = self._network.latent
         self.bounds = gaussian.box(LIMIT, self.dim)
         self.model_hash = str(card["weights_sha256"])
+
+    @property
+    def filters(self) -> Mapping[str, Callable[[str | bytes], bool]]:
+        """None is known here."""
+        return {}
 
     def decode(self, points: Points, rng: np.random.Generator) -> list[Decoded]:
         """The PNG images of points ``n x d``; the key is the SHA-256 of the pixels.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,11 @@ class MoleculesSpace:
     sample_kind = "molecule"
     media_type = "chemical/x-daylight-smiles"
 
+    @property
+    def filters(self) -> Mapping[str, Callable[[str | bytes], bool]]:
+        """No BRENK or PAINS substructure; a synthetic accessibility score of at most 6."""
+        return {"structural_alerts": _without_alerts, "synthesizable": _synthesizable}
+
     def __init__(self, model: str | None = None) -> None:
         """Loads a model by name or folder, by default the shipped one.
 
@@ -48,6 +54,8 @@ class MoleculesSpace:
         self.dim = network.latent
         self.bounds = gaussian.box(LIMIT, self.dim)
         self.model_hash = str(card["weights_sha256"])
+        # A search encodes many objects of which the chosen few come again at once.
+        self._tokens = lru_cache(4096)(self._tokens_of)
 
     def decode(self, points: Points, rng: np.random.Generator) -> list[Decoded]:
         """The molecules of points ``n x d``; content and key are the canonical SMILES.
@@ -64,7 +72,7 @@ class MoleculesSpace:
         ]
 
     def read(self, objects: Sequence[str | bytes]) -> list[Decoded]:
-        """Given SMILES in canonical form, with key and filters; invalid ones with the reason."""
+        """Given SMILES in canonical form, with their key; invalid ones with the reason."""
         return [_read(item) for item in objects]
 
     def encode(self, objects: Sequence[str | bytes]) -> Points:
@@ -95,7 +103,7 @@ class MoleculesSpace:
         """What the head reads at points ``n x d``: QED, logP, synthetic accessibility, n x 3."""
         return self._codec.properties(gaussian.check_points(points, self.dim))
 
-    def _tokens(self, item: str | bytes) -> list[int]:
+    def _tokens_of(self, item: str | bytes) -> list[int]:
         smiles = Chem.MolToSmiles(_molecule(item))
         if "." in smiles:
             raise SpaceError(f"SMILES {smiles!r} is of several molecules; a point is one")
@@ -195,12 +203,15 @@ def _read(item: str | bytes) -> Decoded:
 def _valid(smiles: str) -> Decoded:
     if "." in smiles:
         return _invalid(f"several molecules, and a point is one: {smiles}")
-    molecule = Chem.MolFromSmiles(smiles)
-    filters = {
-        "structural_alerts": not chemistry.has_structural_alert(molecule),
-        "synthesizable": chemistry.sa_score(molecule) <= HARDEST,
-    }
-    return Decoded(smiles, smiles, True, filters=filters)
+    return Decoded(smiles, smiles, True)
+
+
+def _without_alerts(content: str | bytes) -> bool:
+    return not chemistry.has_structural_alert(_molecule(content))
+
+
+def _synthesizable(content: str | bytes) -> bool:
+    return chemistry.sa_score(_molecule(content)) <= HARDEST
 
 
 def _invalid(reason: str) -> Decoded:

@@ -6,8 +6,8 @@ the same points and generator state give the same objects, for one thread count.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -32,8 +32,6 @@ class Decoded:
     valid: bool
     reason: str = ""
     """Why it is invalid, for a person."""
-    filters: dict[str, bool] = field(default_factory=dict)
-    """Known filters by name: True where the object passed."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +72,17 @@ class Space(Protocol):
         """SHA-256 of the weights that points belong to; empty for a space without a model."""
         ...
 
+    @property
+    def filters(self) -> Mapping[str, Callable[[str | bytes], bool]]:
+        """Known filters by name: whether the content of a valid object passes."""
+        ...
+
     def decode(self, points: Points, rng: np.random.Generator) -> list[Decoded]:
         """Objects of ``n x d`` points, in order. Batched; never raises for an odd point."""
         ...
 
     def read(self, objects: Sequence[str | bytes]) -> list[Decoded]:
-        """Given objects as they would have been decoded: canonical, with key and filters.
+        """Given objects as they would have been decoded: canonical, with its key.
 
         What is not an object of this space comes back invalid, with the reason.
         """

@@ -179,7 +179,11 @@ def _decoded(problem: Problem, points: Points, near: bool, rng: np.random.Genera
     """The points whose objects may be evaluated and encode to somewhere."""
     decoded = problem.space.decode(points, rng)
     read = realised(problem.space, decoded)
-    passed = [all(one.filters.get(name, False) for name in problem.filters) for one in decoded]
+    filters = [problem.space.filters[name] for name in problem.filters]
+    passed = [
+        one.content is not None and all(passes(one.content) for passes in filters)
+        for one in decoded
+    ]
     good = np.isfinite(read).all(axis=1) & np.array(passed)
     return Pool(points[good], read[good], np.full(good.sum(), near), smooth=False)
 
