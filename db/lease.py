@@ -15,8 +15,9 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from db.models import Lease
+from db.session import MICROSECONDS
 
-TTL_US = 600 * 1_000_000
+TTL_US = 600 * MICROSECONDS
 """Ten minutes: longer than the slowest verb, short enough for a lab to wait out a lost machine."""
 
 

@@ -15,6 +15,10 @@ BUSY_TIMEOUT_S = 60.0
 """How long a SQLite writer waits for another; transactions take milliseconds."""
 
 
+MICROSECONDS = 1_000_000
+"""In a second: times are whole microseconds."""
+
+
 def now() -> int:
     """Wall time in microseconds since the Unix epoch, UTC."""
     return time.time_ns() // 1000

@@ -44,6 +44,10 @@ def ask(parts: Parts, count: int) -> int:
     if count < 1:
         raise BadInput.of("count", f"{count} candidates cannot be asked for", "ask for 1 or more")
     _refuse_unfit(parts)
+    with parts.database.read() as session:
+        waiting = repository.rounds(session, parts.campaign, "proposed")
+    for row in waiting:  # of a driver that was stopped between two verbs
+        loop.decode(parts, row.number)
     loop.refit(parts)
     round = loop.open_round(parts, count, source="asked")
     loop.decode(parts, round)

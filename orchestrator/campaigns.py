@@ -13,7 +13,7 @@ from db.ledger import Actor, Draft, append
 from db.models import SYSTEM, Campaign, LatentModel
 from db.session import Database, now
 from db.states import OPEN, CampaignState, JobState, move
-from orchestrator import dataset, dispatch, wiring
+from orchestrator import dataset, endings, wiring
 from orchestrator.errors import BadInput, Busy, Conflict, NotFound
 from orchestrator.latent import registry as spaces
 from orchestrator.latent.protocol import Space
@@ -202,8 +202,8 @@ def _cancel_dropped(session: Session, draft: Draft, row: Campaign, spec: Spec, r
         state = move(job.key, job.state, JobState.CANCELLED)
         draft.set("job", number=job.number, state=str(state), reason=why)
         if job.state != JobState.QUEUED:
-            dispatch.end_attempt(draft, job, "cancelled", why)
-    dispatch.close_rounds(session, draft, row.id, dropped)
+            endings.end_attempt(draft, job, "cancelled", why)
+    endings.close_rounds(session, draft, row.id, dropped)
 
 
 def _reopened(row: Campaign) -> dict[str, str]:
@@ -281,7 +281,7 @@ def resolve(
             draft.set("attempt", job=job, number=found.attempts, state="submitted")
         else:
             state = move(found.key, found.state, JobState.QUEUED)
-            dispatch.end_attempt(draft, found, "failed", f"did not run: {reason}")
+            endings.end_attempt(draft, found, "failed", f"did not run: {reason}")
         draft.set("job", number=job, state=str(state), reason=reason)
         append(session, row.id, actor, draft, now())
     return state

@@ -9,7 +9,6 @@ silence. Deliveries are stored byte for byte before they are read and acknowledg
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -19,15 +18,12 @@ from adapters.messages import plain
 from adapters.protocol import Delivery, Evaluator, EvaluatorError, Sample, Ticket
 from db import artifacts, repository
 from db.ledger import Draft
-from db.models import Attempt, Batch, Candidate, Job
-from db.session import now
+from db.models import Batch, Candidate, Job
+from db.session import MICROSECONDS, now
 from db.states import CampaignState, JobState, move
-from orchestrator.spec import EvaluatorSpec
+from orchestrator.arrivals import acknowledge, answered, receive
+from orchestrator.endings import close_rounds, end_attempt, pause_if_failing, retry_or_fail
 from orchestrator.wiring import Parts
-
-MICROSECONDS = 1_000_000
-WAITING = (JobState.SUBMITTED, JobState.RUNNING, JobState.TIMED_OUT)
-"""States in which an evaluator may still deliver; a late result is kept too."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +70,7 @@ def _due(session: Session, parts: Parts, name: str, at: int) -> list[Job]:
 
 
 def _begin(parts: Parts, draft: Draft, job: Job, batch: int, position: int, at: int) -> None:
-    timeout = part(parts, job.evaluator).timeout
+    timeout = parts.part(job.evaluator).timeout
     draft.set(
         "job",
         number=job.number,
@@ -121,17 +117,12 @@ def _intent(parts: Parts, name: str, number: int) -> Intent:
             protocol.Job(
                 key=job.key,
                 sample=_sample(session, parts, job),
-                measures=part(parts, name).measures,
+                measures=parts.part(name).measures,
                 replicate=job.replicate,
             )
             for job in jobs
         )
     return Intent(number, jobs, protocol.Batch(batch.key, sent))
-
-
-def part(parts: Parts, name: str) -> EvaluatorSpec:
-    """What the spec says of an evaluator."""
-    return next(one for one in parts.spec.evaluators if one.use == name)
 
 
 def _sample(session: Session, parts: Parts, job: Job) -> Sample:
@@ -162,11 +153,11 @@ def submit(parts: Parts, intent: Intent, evaluator: Evaluator) -> int:
         else:
             _refuse(parts, intent.jobs, error)
         return len(intent.jobs)
-    arrived = _receive(parts, evaluator, tickets) if capabilities.synchronous else None
-    stored = [(delivery, _answered(evaluator, delivery)) for delivery in arrived or ()]
+    arrived = receive(parts, evaluator, tickets) if capabilities.synchronous else None
+    stored = [(delivery, answered(evaluator, delivery)) for delivery in arrived or ()]
     _ticket(parts, intent, tickets, stored)
     for delivery, _ in stored:
-        _acknowledge(evaluator, delivery)
+        acknowledge(evaluator, delivery)
     return len(intent.jobs)
 
 
@@ -228,64 +219,6 @@ def _refuse(parts: Parts, jobs: Sequence[Job], error: Exception) -> None:
         parts.append(session, draft)
 
 
-def end_attempt(draft: Draft, job: Job, state: str, reason: str) -> None:
-    """Draft the end of a job's newest attempt."""
-    draft.set(
-        "attempt",
-        job=job.number,
-        number=job.attempts,
-        state=state,
-        reason=reason,
-        ended_at=now(),
-    )
-
-
-def retry_or_fail(
-    session: Session, draft: Draft, parts: Parts, job: Job, reason: str, *, transient: bool
-) -> None:
-    """Draft the job's return to the queue, with back-off, or its failure."""
-    limits = part(parts, job.evaluator)
-    stopped = CampaignState(repository.campaign(session, parts.campaign).state).over
-    if transient and job.attempts < limits.attempts and not stopped:
-        wait = limits.backoff * 2 ** (job.attempts - 1)
-        state = move(job.key, job.state, JobState.QUEUED)
-        later = now() + int(wait * MICROSECONDS)
-        draft.set("job", number=job.number, state=str(state), reason=reason, not_before=later)
-    else:
-        state = move(job.key, job.state, JobState.FAILED)
-        draft.set("job", number=job.number, state=str(state), reason=reason)
-
-
-def close_rounds(session: Session, draft: Draft, campaign: str, jobs: Sequence[Job]) -> None:
-    """Draft the closing of rounds whose last open jobs end with this entry."""
-    ending = {
-        row["number"]: JobState(row["state"])
-        for row in draft.rows["set"].get("job", [])
-        if "state" in row
-    }
-    rounds = {session.get_one(Candidate, (campaign, job.candidate)).round for job in jobs}
-    for round in sorted(number for number in rounds if number is not None):
-        members = repository.jobs_of_round(session, campaign, round)
-        if all(not ending.get(job.number, JobState(job.state)).open for job in members):
-            draft.set("round", number=round, state="closed")
-
-
-def pause_if_failing(session: Session, draft: Draft, parts: Parts) -> None:
-    """Draft a pause, where this entry ends a job without a result and too many ended that way."""
-    bad = (JobState.FAILED, JobState.TIMED_OUT)
-    failed = [row for row in draft.rows["set"].get("job", []) if row.get("state") in bad]
-    state = repository.campaign(session, parts.campaign).state
-    if not failed or state != CampaignState.RUNNING:
-        return
-    counts = repository.job_counts(session, parts.campaign)
-    count = sum(counts.get(state, 0) for state in bad) + len(failed)
-    ended = count + counts.get(JobState.SUCCEEDED, 0)
-    limits = parts.spec.failures
-    if ended >= limits.after and count >= limits.share * ended:
-        reason = f"{count} of {ended} jobs failed, the last with: {failed[-1]['reason']}"
-        draft.set("campaign", id=parts.campaign, state=str(CampaignState.PAUSED), reason=reason)
-
-
 # What a dead driver left behind ---------------------------------------------------------------
 
 
@@ -311,135 +244,3 @@ def _park(parts: Parts, jobs: Sequence[Job], why: str) -> None:
             state = move(job.key, job.state, JobState.PARKED)
             draft.set("job", number=job.number, state=str(state), reason=reason)
         parts.append(session, draft)
-
-
-# Results that come later ----------------------------------------------------------------------
-
-
-def collect(parts: Parts, name: str, evaluator: Evaluator) -> int:
-    """Store what has arrived for submitted jobs, then acknowledge it."""
-    with parts.database.read() as session:
-        waiting = repository.jobs(session, parts.campaign, WAITING, evaluator=name)
-        attempts = {job.key: repository.attempt(session, job) for job in waiting}
-    awaited = {
-        key: attempt
-        for key, attempt in attempts.items()
-        if attempt.state in ("submitted", "timed out")
-    }
-    if not awaited:
-        return 0
-    tickets = [Ticket(key, attempt.reference) for key, attempt in awaited.items()]
-    arrived = _receive(parts, evaluator, tickets)
-    for delivery in arrived or ():
-        for key in _deliver(parts, evaluator, delivery, awaited):
-            del awaited[key]
-    lost = [job for job in waiting if job.key in awaited and JobState(job.state).open]
-    if arrived is not None and evaluator.capabilities.synchronous and lost:
-        _lose(parts, lost)
-        return len(tickets)
-    return len(tickets) - len(awaited)
-
-
-def _receive(
-    parts: Parts, evaluator: Evaluator, tickets: Sequence[Ticket]
-) -> Sequence[Delivery] | None:
-    """What has arrived; None where the evaluator cannot say, which its open jobs then tell."""
-    try:
-        return evaluator.receive(tickets)
-    except Exception as error:  # a stranger's adapter may raise anything
-        reason = f"its result cannot be fetched: {plain(str(error)) or type(error).__name__}"
-    keys = {ticket.job for ticket in tickets}
-    with parts.write() as session:
-        rows = repository.jobs(session, parts.campaign, [JobState.SUBMITTED, JobState.RUNNING])
-        changed = [job for job in rows if job.key in keys and job.reason != reason]
-        draft = Draft("unreachable", {"reason": reason})
-        for job in changed:
-            draft.set("job", number=job.number, reason=reason)
-        if changed:
-            parts.append(session, draft)
-    return None
-
-
-def _acknowledge(evaluator: Evaluator, delivery: Delivery) -> None:
-    """Let the evaluator forget a delivery; one that cannot hands it over again, and no harm."""
-    with suppress(Exception):
-        evaluator.acknowledge(delivery)
-
-
-def _deliver(
-    parts: Parts, evaluator: Evaluator, delivery: Delivery, attempts: dict[str, Attempt]
-) -> Sequence[str]:
-    """Store one delivery, whoever it is for; what answers no open job is kept with that reason."""
-    answered = [key for key in dict.fromkeys(_answered(evaluator, delivery)) if key in attempts]
-    at = now()
-    with parts.write() as session:
-        draft = Draft("deliver", {"answers": answered, "reference": delivery.reference})
-        sha256 = draft.attach(delivery.body, delivery.media_type)
-        if not answered:
-            draft.about |= {
-                "delivery": sha256,
-                "refused": "answers no job that is open in this campaign",
-            }
-        receipt = repository.last_receipt(session, parts.campaign) + 1
-        for key in answered:
-            draft.set(
-                "attempt",
-                job=attempts[key].job,
-                number=attempts[key].number,
-                state="delivered",
-                delivery=sha256,
-                receipt=receipt,
-                delivered_at=at,
-            )
-        parts.append(session, draft)
-    _acknowledge(evaluator, delivery)
-    return answered
-
-
-def _answered(evaluator: Evaluator, delivery: Delivery) -> Sequence[str]:
-    """Keys of the jobs that a delivery answers; nothing where it cannot be read."""
-    if delivery.jobs:
-        return delivery.jobs
-    try:
-        return [outcome.job for outcome in evaluator.parse(delivery)]
-    except Exception:  # a stranger's adapter may raise anything
-        return []
-
-
-def _lose(parts: Parts, jobs: Sequence[Job]) -> None:
-    """Fail jobs that a synchronous evaluator has no result for: none will ever come."""
-    reason = "the evaluator gave no result"
-    with parts.write() as session:
-        draft = Draft("lose", {"reason": reason})
-        for job in jobs:
-            end_attempt(draft, job, "failed", reason)
-            retry_or_fail(session, draft, parts, job, reason, transient=False)
-        close_rounds(session, draft, parts.campaign, jobs)
-        pause_if_failing(session, draft, parts)
-        parts.append(session, draft)
-
-
-def expire(parts: Parts) -> int:
-    """Time out submitted jobs past their deadline. A result that comes later is still kept."""
-    at = now()
-    with parts.database.read() as session:
-        open_jobs = repository.jobs(session, parts.campaign, [JobState.SUBMITTED, JobState.RUNNING])
-        late = [
-            job
-            for job in open_jobs
-            if job.deadline is not None
-            and job.deadline < at
-            and repository.attempt(session, job).state == "submitted"
-        ]
-    if not late:
-        return 0
-    with parts.write() as session:
-        draft = Draft("expire")
-        for job in late:
-            state = move(job.key, job.state, JobState.TIMED_OUT)
-            draft.set("job", number=job.number, state=str(state), reason="no result in time")
-            end_attempt(draft, job, "timed out", "no result in time")
-        close_rounds(session, draft, parts.campaign, late)
-        pause_if_failing(session, draft, parts)
-        parts.append(session, draft)
-    return len(late)

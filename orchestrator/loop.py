@@ -29,9 +29,10 @@ from db.ledger import Draft
 from db.models import Campaign, Fit, Round
 from db.session import now
 from db.states import CampaignState
-from orchestrator import candidates, dataset, dispatch, recording
+from orchestrator import arrivals, candidates, dataset, dispatch, recording, stopping
 from orchestrator.latent.realise import realised
 from orchestrator.proposers import registry
+from orchestrator.stopping import Progress
 from orchestrator.surrogates.protocol import Data
 from orchestrator.wiring import Parts
 
@@ -65,26 +66,25 @@ def propose(parts: Parts) -> int | None:
             return waiting[0].number
         campaign = repository.campaign(session, parts.campaign)
         open_jobs = repository.open_jobs(session, parts.campaign)
-        q = _room(parts, session, campaign)
+        progress = recording.progress(session, parts)
     if campaign.state != CampaignState.RUNNING or open_jobs > parts.spec.in_flight:
         return None
-    if ended := recording.stop_reason(parts, campaign):
+    if ended := stopping.reason(parts.spec, parts.objective, progress):
         if not open_jobs:
             _end(parts, CampaignState.FINISHED, ended)
         return None
     if campaign.barren_rounds >= BARREN_PAUSE:
         _end(parts, CampaignState.PAUSED, f"{BARREN_PAUSE} rounds in a row gave no new object")
         return None
-    return open_round(parts, q) if q > 0 else None
+    return open_round(parts, _size(parts, progress))
 
 
-def _room(parts: Parts, session: Session, campaign: Campaign) -> int:
+def _size(parts: Parts, progress: Progress) -> int:
     """How many candidates the next round has: a batch, as far as the budget reaches."""
-    committed = repository.candidates_with_jobs(session, campaign.id)
-    initial = parts.spec.proposer.initial - committed
+    initial = parts.spec.proposer.initial - progress.evaluations
     wanted = initial if initial > 0 else parts.spec.proposer.batch
-    limit = parts.spec.budget.evaluations
-    return wanted if limit is None else min(wanted, limit - committed)
+    limit = stopping.remaining(parts.spec, progress)
+    return wanted if limit is None else min(wanted, limit)
 
 
 def _end(parts: Parts, state: CampaignState, reason: str) -> None:
@@ -211,8 +211,8 @@ def evaluate(parts: Parts) -> int:
         moved += dispatch.recover(parts, name, evaluator)
         while batch := dispatch.intend(parts, name, evaluator):
             moved += dispatch.submit(parts, batch, evaluator)
-        moved += dispatch.collect(parts, name, evaluator)
-    return moved + dispatch.expire(parts)
+        moved += arrivals.collect(parts, name, evaluator)
+    return moved + arrivals.expire(parts)
 
 
 # 4. record ------------------------------------------------------------------------------------
@@ -247,6 +247,8 @@ def refit(parts: Parts) -> int | None:
         proposer will ask for one yet.
     """
     with parts.database.read() as session:
+        if repository.rounds(session, parts.campaign, "proposed"):
+            return None  # decoding may yet add points with values: duplicates of what is measured
         measured = repository.last_measured(session, parts.campaign)
         previous = repository.fit(session, parts.campaign)
         open_jobs = repository.open_jobs(session, parts.campaign)

@@ -22,9 +22,9 @@ from adapters.protocol import (
 from adapters.units import convert, convert_std
 from db import artifacts, repository
 from db.ledger import Draft
-from db.models import Artifact, Campaign, Candidate, Job, Measurement
+from db.models import Artifact, Candidate, Job, Measurement
 from db.states import JobState, move
-from orchestrator import dataset, dispatch, stopping
+from orchestrator import dataset, endings, stopping
 from orchestrator.wiring import Parts
 
 
@@ -78,9 +78,9 @@ def record(parts: Parts, key: str, delivery: Delivery, outcome: Outcome) -> None
             _measure(session, draft, parts, job, delivery, readings)
             state = move(job.key, job.state, JobState.SUCCEEDED)
             draft.set("job", number=job.number, state=str(state), reason="")
-            dispatch.end_attempt(draft, job, "succeeded", "")
+            endings.end_attempt(draft, job, "succeeded", "")
         else:
-            dispatch.end_attempt(draft, job, "failed", reason)
+            endings.end_attempt(draft, job, "failed", reason)
             if job.state == JobState.TIMED_OUT:
                 pass  # it has ended, and a failure that comes late changes nothing
             elif outcome.status is OutcomeStatus.REJECTED:
@@ -88,10 +88,10 @@ def record(parts: Parts, key: str, delivery: Delivery, outcome: Outcome) -> None
                 draft.set("job", number=job.number, state=str(state), reason=reason)
             else:
                 transient = outcome.transient
-                dispatch.retry_or_fail(session, draft, parts, job, reason, transient=transient)
-        dispatch.close_rounds(session, draft, parts.campaign, [job])
+                endings.retry_or_fail(session, draft, parts, job, reason, transient=transient)
+        endings.close_rounds(session, draft, parts.campaign, [job])
         settle_campaign(session, draft, parts)
-        dispatch.pause_if_failing(session, draft, parts)
+        endings.pause_if_failing(session, draft, parts)
         parts.append(session, draft)
 
 
@@ -100,7 +100,7 @@ def _readings(parts: Parts, job: Job, outcome: Outcome) -> tuple[list[Reading], 
     if outcome.status is not OutcomeStatus.SUCCEEDED:
         return [], plain(str(outcome.reason)) or "the evaluator gives no reason"
     capabilities = parts.evaluators[job.evaluator].capabilities
-    wanted = dispatch.part(parts, job.evaluator).measures
+    wanted = parts.part(job.evaluator).measures
     try:
         asked = [_typed(one) for one in outcome.readings if one.name in wanted]
     except Exception as error:  # a stranger's adapter may have put anything there
@@ -211,18 +211,22 @@ def value_candidate(session: Session, draft: Draft, parts: Parts, number: int) -
     )
 
 
-def stop_reason(parts: Parts, campaign: Campaign) -> str:
-    """Why nothing more is to be proposed; empty while there is no reason."""
-    with parts.database.read() as session:
-        best = _best_value(session, parts, campaign.best)
-    progress = stopping.Progress(
-        evaluations=campaign.evaluations,
-        cost=campaign.cost,
+def progress(session: Session, parts: Parts) -> stopping.Progress:
+    """What the campaign has used and reached; what is queued counts as used."""
+    campaign = repository.campaign(session, parts.campaign)
+    queued = repository.jobs(session, parts.campaign, [JobState.QUEUED])
+    prices = (
+        one.replicates * parts.evaluators[one.use].capabilities.cost
+        for one in parts.spec.evaluators
+    )
+    return stopping.Progress(
+        evaluations=repository.candidates_with_jobs(session, parts.campaign),
+        cost=campaign.cost + sum(job.cost for job in queued),
+        price=sum(prices),
         driver_seconds=campaign.driver_seconds,
-        best=best,
+        best=_best_value(session, parts, campaign.best),
         since_best=campaign.since_best,
     )
-    return stopping.reason(parts.spec, parts.objective, progress) or ""
 
 
 def _best_value(session: Session, parts: Parts, number: int | None) -> float | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from orchestrator.objective import Objective
-from orchestrator.spec import Budget, Spec, StopRule
+from orchestrator.spec import Spec, StopRule
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,8 @@ class Progress:
     """Candidates sent to at least one evaluator, those still under way included."""
     cost: float
     """In the campaign's unit of cost."""
+    price: float
+    """Cost of one more candidate: each of its jobs sent once."""
     driver_seconds: float
     """Time that drivers worked on it, added up over interruptions."""
     best: float | None
@@ -29,26 +32,34 @@ def reason(spec: Spec, objective: Objective, progress: Progress) -> str | None:
 
     The budget is looked at first, then the stop rules in the order of the spec.
     """
-    used = _budget(spec.budget, progress)
+    used = _budget(spec, progress)
     return used or next(
         (said for rule in spec.stop if (said := _rule(rule, objective, progress))), None
     )
 
 
 def remaining(spec: Spec, progress: Progress) -> int | None:
-    """Evaluations that may still be proposed; None if the budget does not count them."""
-    if spec.budget.evaluations is None:
-        return None
-    return max(0, spec.budget.evaluations - progress.evaluations)
+    """Evaluations that the budget still has room for; None if it sets no limit to them."""
+    limits = []
+    if spec.budget.evaluations is not None:
+        limits.append(spec.budget.evaluations - progress.evaluations)
+    if spec.budget.cost is not None and progress.price > 0:
+        # Sums of prices are rounded, and the last candidate must not be lost by that.
+        limits.append(math.floor((spec.budget.cost - progress.cost) / progress.price + 1e-9))
+    return max(0, min(limits)) if limits else None
 
 
-def _budget(budget: Budget, progress: Progress) -> str | None:
+def _budget(spec: Spec, progress: Progress) -> str | None:
+    budget = spec.budget
     if budget.evaluations is not None and progress.evaluations >= budget.evaluations:
         return f"budget of {budget.evaluations} evaluations used"
     if budget.wall_time is not None and progress.driver_seconds >= budget.wall_time:
         return f"budget of {budget.wall_time:g} s of wall time used"
     if budget.cost is not None and progress.cost >= budget.cost:
         return f"budget of cost {budget.cost:g} used"
+    if remaining(spec, progress) == 0:
+        left = f"{progress.cost:g} of {budget.cost:g}"
+        return f"budget of cost used: {left}, and one more candidate costs {progress.price:g}"
     return None
 
 

@@ -61,6 +61,10 @@ class Parts:
             filters=tuple(self.spec.space.filters),
         )
 
+    def part(self, name: str) -> EvaluatorSpec:
+        """What the spec says of an evaluator."""
+        return next(one for one in self.spec.evaluators if one.use == name)
+
     @contextmanager
     def write(self) -> Iterator[Session]:
         """One transaction that holds the campaign's chain, and its lease if this is a driver."""

@@ -86,6 +86,10 @@ WRONG = {
         changed("name: drug-like", "name: 7"),
         [f"line {line_of('name:')}, name", 'quotes: "7"'],
     ),
+    "unknown filter": (
+        changed("model: zinc-selfies}", "model: zinc-selfies, filters: [alerts]}"),
+        [f"line {line_of('space:')}, space.filters.0", "'alerts'", "structural_alerts"],
+    ),
     "missing part": (
         changed("budget:", "buget:"),
         ["budget is missing", f"line {BUDGET}, buget", "did you mean budget?"],

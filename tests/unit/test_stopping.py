@@ -11,7 +11,7 @@ from orchestrator.objective import Objective
 from orchestrator.spec import Spec
 from orchestrator.stopping import Progress, reason, remaining
 
-START = Progress(evaluations=0, cost=0.0, driver_seconds=0.0, best=None, since_best=0)
+START = Progress(evaluations=0, cost=0.0, price=0.0, driver_seconds=0.0, best=None, since_best=0)
 
 
 def spec(direction: str = "maximize", **parts: Any) -> Spec:
@@ -74,3 +74,13 @@ def test_what_remains_is_never_negative_and_unknown_without_a_count() -> None:
     assert remaining(spec(), replace(START, evaluations=150)) == 50
     assert remaining(spec(), replace(START, evaluations=203)) == 0
     assert remaining(spec(budget={"cost": 1.0}), START) is None
+
+
+def test_a_candidate_that_the_budget_cannot_pay_is_not_begun() -> None:
+    campaign = spec(budget={"cost": 1.0})
+    tenth = replace(START, price=0.1)
+    assert remaining(campaign, tenth) == 10
+    assert remaining(campaign, replace(tenth, cost=sum([0.1] * 7))) == 3
+    short = replace(START, price=0.4, cost=0.8)
+    assert remaining(campaign, short) == 0
+    assert "0.8 of 1, and one more candidate costs 0.4" in str(said(campaign, short))

@@ -1,0 +1,72 @@
+"""How attempts, jobs and rounds end; drafted by whichever entry ends them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from db import repository
+from db.ledger import Draft
+from db.models import Candidate, Job
+from db.session import MICROSECONDS, now
+from db.states import CampaignState, JobState, move
+from orchestrator.wiring import Parts
+
+
+def end_attempt(draft: Draft, job: Job, state: str, reason: str) -> None:
+    """Draft the end of a job's newest attempt."""
+    draft.set(
+        "attempt",
+        job=job.number,
+        number=job.attempts,
+        state=state,
+        reason=reason,
+        ended_at=now(),
+    )
+
+
+def retry_or_fail(
+    session: Session, draft: Draft, parts: Parts, job: Job, reason: str, *, transient: bool
+) -> None:
+    """Draft the job's return to the queue, with back-off, or its failure."""
+    limits = parts.part(job.evaluator)
+    stopped = CampaignState(repository.campaign(session, parts.campaign).state).over
+    if transient and job.attempts < limits.attempts and not stopped:
+        wait = limits.backoff * 2 ** (job.attempts - 1)
+        state = move(job.key, job.state, JobState.QUEUED)
+        later = now() + int(wait * MICROSECONDS)
+        draft.set("job", number=job.number, state=str(state), reason=reason, not_before=later)
+    else:
+        state = move(job.key, job.state, JobState.FAILED)
+        draft.set("job", number=job.number, state=str(state), reason=reason)
+
+
+def close_rounds(session: Session, draft: Draft, campaign: str, jobs: Sequence[Job]) -> None:
+    """Draft the closing of rounds whose last open jobs end with this entry."""
+    ending = {
+        row["number"]: JobState(row["state"])
+        for row in draft.rows["set"].get("job", [])
+        if "state" in row
+    }
+    rounds = {session.get_one(Candidate, (campaign, job.candidate)).round for job in jobs}
+    for round in sorted(number for number in rounds if number is not None):
+        members = repository.jobs_of_round(session, campaign, round)
+        if all(not ending.get(job.number, JobState(job.state)).open for job in members):
+            draft.set("round", number=round, state="closed")
+
+
+def pause_if_failing(session: Session, draft: Draft, parts: Parts) -> None:
+    """Draft a pause, where this entry ends a job without a result and too many ended that way."""
+    bad = (JobState.FAILED, JobState.TIMED_OUT)
+    failed = [row for row in draft.rows["set"].get("job", []) if row.get("state") in bad]
+    state = repository.campaign(session, parts.campaign).state
+    if not failed or state != CampaignState.RUNNING:
+        return
+    counts = repository.job_counts(session, parts.campaign)
+    count = sum(counts.get(state, 0) for state in bad) + len(failed)
+    ended = count + counts.get(JobState.SUCCEEDED, 0)
+    limits = parts.spec.failures
+    if ended >= limits.after and count >= limits.share * ended:
+        reason = f"{count} of {ended} jobs failed, the last with: {failed[-1]['reason']}"
+        draft.set("campaign", id=parts.campaign, state=str(CampaignState.PAUSED), reason=reason)
