@@ -152,13 +152,6 @@ def duration(seconds: float) -> str:
     return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)
 
 
-def moment(microseconds: int | None) -> str:
-    """A time of the database, such as ``2026-03-01 14:05:09 UTC``; empty if it is None."""
-    if microseconds is None:
-        return ""
-    return f"{datetime.fromtimestamp(microseconds / 1e6, UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
 def relative(path: Path) -> Path:
     """The path from the working directory, where it lies below it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -27,7 +27,9 @@ _LENGTH_SPREAD = math.sqrt(3)
 """Standard deviation of the log lengthscale under its prior."""
 _NOISE_CENTRE, _NOISE_SPREAD = -6.0, 2.0
 """Log noise variance of standardised values under its prior: little noise, and easily persuaded."""
-LENGTH_LIMITS = (2.5e-2, 1e3)
+LENGTH_LIMITS = (1.25e-2, 1e3)
+"""From a tenth of the prior's deviation in a box of plus and minus four: a class of objects may
+cover no more of a latent space than that, and a longer scale writes it off by its neighbours."""
 NOISE_LIMITS = (1e-5, 1.0)
 """The lower limit keeps the Cholesky factor safe where values are noiseless and points close."""
 

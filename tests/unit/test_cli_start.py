@@ -18,7 +18,6 @@ from orchestrator.cli.output import (
     cell,
     duration,
     error_lines,
-    moment,
     print_json,
     print_table,
 )
@@ -204,11 +203,6 @@ def test_an_error_cannot_move_the_cursor() -> None:
 )
 def test_durations_are_readable(seconds: float, shown: str) -> None:
     assert duration(seconds) == shown
-
-
-def test_times_name_their_zone() -> None:
-    assert moment(1_700_000_000_000_000) == "2023-11-14 22:13:20 UTC"
-    assert moment(None) == ""
 
 
 def test_cells_and_json_survive_what_measurements_hold(capsys: pytest.CaptureFixture[str]) -> None:
