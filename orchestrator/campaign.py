@@ -101,6 +101,7 @@ class Campaign:
 
         Raises:
             Busy: another process drives it.
+            Conflict: its spec was revised since it was opened.
         """
         with wiring.driving(self._parts) as parts:
             return driver.drive(parts, observe=observe)

@@ -18,7 +18,7 @@ from db.ledger import Actor, Draft, append
 from db.models import Campaign, LedgerEntry
 from db.session import Database, now
 from orchestrator import actors
-from orchestrator.errors import BadInput, Busy, SchemaMismatch
+from orchestrator.errors import BadInput, Busy, Conflict, SchemaMismatch
 from orchestrator.latent import registry as spaces
 from orchestrator.latent.protocol import Space, SpaceError
 from orchestrator.objective import Objective, ObjectiveError
@@ -239,9 +239,14 @@ def driving(parts: Parts) -> Iterator[Parts]:
 
     Raises:
         Busy: a living process drives it.
+        Conflict: its spec was revised since these parts were wired.
     """
     try:
         with parts.database.write(parts.campaign) as session:
+            row = repository.campaign(session, parts.campaign)
+            if row.revision != parts.revision:
+                what = f"{row.name}#{row.ordinal} was revised since it was opened"
+                raise Conflict(what, "open it again, to go on by its newest spec")
             parts.grip = lease.take(session, parts.campaign, now())
     except lease.LeaseHeld as held:
         raise Busy(f"{parts.spec.name} is being driven by {held}") from None

@@ -168,6 +168,22 @@ def test_a_campaign_under_way_is_not_revised_behind_its_driver(lab: Lab) -> None
     campaigns.revise(lab.database, campaign, more, lab.actor, "promising")
 
 
+def test_a_notebook_does_not_go_on_by_a_spec_that_was_revised_meanwhile(lab: Lab) -> None:
+    """It holds the campaign open for hours without driving it."""
+    campaign = lab.start()
+    opened_before = lab.build(campaign)
+    more = lab.spec(budget={"evaluations": 6})
+    campaigns.revise(lab.database, campaign, more, lab.actor, "promising")
+    entries = len(lab.entries(campaign))
+    with (
+        pytest.raises(Conflict, match=r"box#1 was revised since it was opened; open it again"),
+        wiring.driving(opened_before),
+    ):
+        pass
+    assert len(lab.entries(campaign)) == entries
+    assert lab.drive(campaign) is Standing.FINISHED
+
+
 def test_jobs_of_an_evaluator_that_was_dropped_are_cancelled(lab: Lab) -> None:
     """Else the campaign would wait for ever for an instrument that nobody asks."""
     campaign = lab.start(evaluators=[lab.inbox()], budget={"evaluations": 4})
