@@ -28,7 +28,8 @@ from db.columns import Json, Vector
 from db.states import CampaignState, JobState
 
 SYSTEM = "system"
-"""The chain of what belongs to no campaign: models, genesis hashes, deliveries for unknown jobs."""
+"""The chain of what belongs to no campaign: models, genesis hashes, accounts,
+deliveries for unknown jobs."""
 
 
 class Base(DeclarativeBase):
@@ -376,6 +377,44 @@ class MeasurementFlag(Base):
     entry: Mapped[int]
 
 
+class Account(Base):
+    """A person who may do something here. What proves who it is lies in ``secret``."""
+
+    __tablename__ = "account"
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    full_name: Mapped[str]
+    """As the person is called."""
+    role: Mapped[str]
+    """viewer, operator, owner, auditor or admin."""
+    state: Mapped[str]
+    """active or disabled; never deleted, and a name is never given to somebody else."""
+    reason: Mapped[str]
+    """Why it is in that state."""
+    created_at: Mapped[int]
+    entry: Mapped[int]
+
+
+class Secret(Base):
+    """What proves that somebody is an account. Operational: not folded, and never exported.
+
+    The system chain holds the SHA-256 of each row (see :mod:`orchestrator.accounts`), so that one
+    which was put here from outside is found.
+    """
+
+    __tablename__ = "secret"
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    """``ACCOUNT/password``, or ``ACCOUNT/`` and the public part of a token."""
+    account: Mapped[str]
+    kind: Mapped[str]
+    """password or token."""
+    hash: Mapped[str]
+    """Argon2id of a password; SHA-256 of a token, which is 256 random bits."""
+    scopes: Mapped[Any] = mapped_column(Json)
+    """What a token is good for, within its account's role; empty for a password."""
+    created_at: Mapped[int]
+    expires_at: Mapped[int | None]
+
+
 CHAIN_COLUMN = {
     "artifact": "chain",
     "campaign": "id",
@@ -389,6 +428,7 @@ CHAIN_COLUMN = {
     "attempt": "campaign",
     "measurement": "campaign",
     "measurement_flag": "campaign",
+    "account": None,
 }
 """The folded tables, and the column of each that holds the chain (None: the system chain)."""
 

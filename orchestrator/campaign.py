@@ -72,7 +72,9 @@ class Campaign:
         wiring.check(source)
         settings = Settings.read()
         database = wiring.database(settings, create=True)
-        campaign_id = campaigns.open_or_create(database, source.spec, actors.current(), new=new)
+        campaign_id = campaigns.open_or_create(
+            database, source.spec, actors.current(database), new=new
+        )
         return cls(wiring.build(database, campaign_id), settings)
 
     @classmethod

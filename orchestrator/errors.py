@@ -89,6 +89,10 @@ class Busy(Conflict):
     """Another process drives this campaign."""
 
 
+class Denied(Conflict):
+    """Whoever asks has not proved who they are, or may not do this; nothing was changed."""
+
+
 class SchemaMismatch(AssayloopError):
     """The database is at another revision than this release.
 

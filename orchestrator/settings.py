@@ -1,7 +1,8 @@
-"""The two settings a beginner meets: where things are kept, and in which database."""
+"""The settings: where things are kept, in which database, and as whom it is written to."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -12,6 +13,9 @@ from orchestrator.errors import BadInput
 
 HOME = "ASSAYLOOP_HOME"
 DATABASE_URL = "ASSAYLOOP_DATABASE_URL"
+MODE = "ASSAYLOOP_MODE"
+TOKEN = "ASSAYLOOP_TOKEN"  # noqa: S105 - the name of the setting
+MODES = ("single-user", "multi-user")
 
 _SQLITE = "sqlite:///"
 _DRIVERS = ("postgresql", "postgres", "postgresql+psycopg")
@@ -27,6 +31,12 @@ class Settings:
     """Absolute; holds the SQLite database, reports, logs and drawn objects."""
     database_url: str = field(repr=False)
     """As SQLAlchemy reads it. May hold a password: print :attr:`shown_url` instead."""
+    login: Path
+    """File that keeps this user's login to this database."""
+    mode: str = MODES[0]
+    """What is asked for; a database that has accounts is multi-user whatever this says."""
+    token: str = field(default="", repr=False)
+    """A token instead of a login, for what runs unattended."""
 
     @classmethod
     def read(
@@ -35,7 +45,7 @@ class Settings:
         """The settings of the environment.
 
         Args:
-            environment: Holds ``ASSAYLOOP_HOME`` and ``ASSAYLOOP_DATABASE_URL``, or neither.
+            environment: Holds any of the ``ASSAYLOOP_`` variables, or none.
             directory: What relative paths are relative to; the working directory by default.
 
         Raises:
@@ -44,7 +54,14 @@ class Settings:
         directory = directory or Path.cwd()
         home = _home(environment.get(HOME) or ".assayloop", directory)
         url = environment.get(DATABASE_URL) or f"{_SQLITE}{home / 'assayloop.db'}"
-        return cls(home, _database_url(url, directory))
+        url = _database_url(url, directory)
+        return cls(
+            home,
+            url,
+            login=_config(environment, directory) / "logins" / _own_name(url),
+            mode=_mode(environment.get(MODE) or MODES[0]),
+            token=environment.get(TOKEN) or "",
+        )
 
     @property
     def shown_url(self) -> str:
@@ -76,6 +93,25 @@ class Settings:
     def logs(self) -> Path:
         """Folder of log files."""
         return self.home / "logs"
+
+
+def _config(environment: Mapping[str, str], directory: Path) -> Path:
+    """Folder of this user's own settings, by the XDG Base Directory Specification."""
+    given = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - never raises
+    return directory / given / "assayloop"
+
+
+def _own_name(url: str) -> str:
+    """A file name for what belongs to one database, the same whatever the password in its URL."""
+    shown = _hide(url)
+    name = re.sub(r"[^\w.-]", "", shown.partition("?")[0].rpartition("/")[2])
+    return f"{name}-{hashlib.sha256(shown.encode()).hexdigest()[:8]}"
+
+
+def _mode(text: str) -> str:
+    if text not in MODES:
+        raise BadInput.of(MODE, f"{text!r} is no mode", f"write {' or '.join(MODES)}")
+    return text
 
 
 def _home(text: str, directory: Path) -> Path:

@@ -208,7 +208,7 @@ def build(opened: Database, campaign_id: str, *, actor: Actor | None = None) -> 
         revision = repository.revision(session, campaign_id, row.revision)
     spec = Spec.model_validate(revision.resolved)
     try:
-        parts = _parts(opened, row, spec, actor or actors.current())
+        parts = _parts(opened, row, spec, actor or actors.current(opened))
     except (EvaluatorError, SpaceError, registry.RegistryError) as error:
         raise BadInput.of(f"{row.name}#{row.ordinal}", str(error)) from None
     if "torch" in sys.modules:  # whatever computes with it has imported it by now

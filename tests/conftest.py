@@ -20,6 +20,12 @@ for _name in [name for name in os.environ if name.startswith(("PREFECT_", "ASSAY
         del os.environ[_name]
 
 
+@pytest.fixture(autouse=True)
+def _no_configuration_of_the_developer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys, anchors and logins of a test are its own."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[URL]:
     """A PostgreSQL server of this test process, gone with it."""

@@ -125,8 +125,23 @@ def everything(database: Database) -> None:
     weights = model.attach(b"weights", "application/x-safetensors")
     model.new("latent_model", hash=weights, name="tiny", card={"weights_sha256": weights})
     write(database, model, chain=SYSTEM, at=2)
+    write(database, _person(), chain=SYSTEM, at=2)
     for at, draft in enumerate((_proposed(), _decoded(), _sent(), _recorded(), _told()), 3):
         write(database, draft, at=at)
+
+
+def _person() -> Draft:
+    draft = Draft("account")
+    draft.new(
+        "account",
+        name="ada",
+        full_name="Ada Lovelace",
+        role="owner",
+        state="active",
+        reason="",
+        created_at=2,
+    )
+    return draft
 
 
 def _proposed() -> Draft:

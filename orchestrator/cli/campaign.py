@@ -145,7 +145,9 @@ def _set_state(verb: str, name: str, reason: str) -> None:
     from orchestrator import actors, campaigns, wiring
 
     change = {"pause": campaigns.pause, "resume": campaigns.resume, "stop": campaigns.stop}[verb]
-    row = change(wiring.database(Settings.read()), name, actors.current(), reason)
+    scope = actors.Scope.OWN if verb == "stop" else actors.Scope.OPERATE
+    database = wiring.database(Settings.read())
+    row = change(database, name, actors.current(database, scope), reason)
     why = f": {row.reason}" if row.reason else ""
     typer.echo(f"{row.name}#{row.ordinal} is {row.state}{why}")
 
@@ -169,7 +171,8 @@ def revise(
     database = wiring.database(Settings.read())
     row = campaigns.find(database, name)
     changes = campaigns.changes(database, row, source.spec)
-    number = campaigns.revise(database, row.id, source.spec, actors.current(), reason)
+    actor = actors.current(database, actors.Scope.OWN)
+    number = campaigns.revise(database, row.id, source.spec, actor, reason)
     typer.echo(f"{row.name}#{row.ordinal} is at revision {number}:")
     for line in changes:
         typer.echo(f"  {line}")

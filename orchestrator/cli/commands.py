@@ -21,6 +21,7 @@ GROUPS = {
     "models": "See and train the models of latent spaces.",
     "db": "Upgrade or check the database.",
     "audit": "Verify the history.",
+    "account": "Who may write, and in which role.",
 }
 
 
@@ -56,6 +57,12 @@ COMMANDS = (
     Command("db upgrade", "db:upgrade", "Create the database, or bring it to this release."),
     Command("db check", "db:check", "Say whether the database is at this release."),
     Command("audit verify", "audit:verify", "Verify chains, tables and artifacts."),
+    Command("account create", "account:create", "Make an account for a person."),
+    Command("account list", "account:list_accounts", "List the accounts."),
+    Command("account password", "account:password", "Give your account another password."),
+    Command("account disable", "account:disable", "End an account for good."),
+    Command("login", "account:login", "Prove who you are, for some hours."),
+    Command("logout", "account:logout", "End your login."),
 )
 
 

@@ -103,7 +103,8 @@ def resolve(
     database = wiring.database(Settings.read())
     campaign, number = (which, job) if job is not None else _by_key(database, which)
     row = campaigns.find(database, campaign)
-    campaigns.resolve(database, row.id, number, actors.current(), ran=ran, reason=reason)
+    actor = actors.current(database)
+    campaigns.resolve(database, row.id, number, actor, ran=ran, reason=reason)
     what = "its result is awaited" if ran else "it is sent again"
     typer.echo(f"Job {number} of {row.name}#{row.ordinal} is settled; {what} by `assayloop run`.")
 

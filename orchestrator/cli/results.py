@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import typer
 
+from db.ledger import Actor
 from db.session import Database
 from orchestrator import campaigns, report, wiring
 from orchestrator.cli.output import print_json, relative
@@ -15,13 +16,19 @@ from orchestrator.settings import Settings
 
 
 def results(
-    settings: Settings, database: Database, ids: Sequence[str], *, top: int, as_json: bool
+    settings: Settings,
+    database: Database,
+    ids: Sequence[str],
+    actor: Actor,
+    *,
+    top: int,
+    as_json: bool,
 ) -> None:
     """Write a report a campaign, and print the best of each."""
     shown = []
     for campaign_id in ids:
         row = campaigns.find(database, campaign_id)
-        parts = wiring.build(database, campaign_id)
+        parts = wiring.build(database, campaign_id, actor=actor)
         path = report.write(parts, settings.reports / f"{row.name}-{row.ordinal}.html")
         one = show(database, row, top, settings.artifacts) | {"report": str(path)}
         shown.append(one)

@@ -45,13 +45,13 @@ def run(
         wiring.check(source)
     settings = Settings.read()
     database = wiring.database(settings, create=True)
-    actor = actors.current()
+    actor = actors.current(database)
     ids = [campaigns.open_or_create(database, s.spec, actor, new=new) for s in sources]
     standing = _drive(settings, database, ids, quiet=as_json)
 
     from orchestrator.cli.results import results
 
-    results(settings, database, ids, top=top, as_json=as_json)
+    results(settings, database, ids, actor, top=top, as_json=as_json)
     raise typer.Exit(standing)
 
 

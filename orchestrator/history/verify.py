@@ -2,7 +2,8 @@
 
 What is checked, in this order: the schema's revision and tables; the triggers that refuse changes;
 the system chain; every campaign's chain against the genesis hash that the system chain keeps; the
-tables against the fold; artifacts against their hashes. A chain cannot show that its own tail was
+tables against the fold; artifacts against their hashes; secrets against the entries that made
+them. A chain cannot show that its own tail was
 cut, or that it was rewritten from some entry on together with the tables: anchors show that.
 
 Everything is read in one consistent view, entries are streamed, and memory holds the fold of one
@@ -29,7 +30,7 @@ from db.ledger import GENESIS, digest
 from db.models import SYSTEM, Base, LedgerEntry
 from db.session import Database
 from orchestrator.errors import NotFound, Problem
-from orchestrator.history import refold
+from orchestrator.history import protection, refold
 from orchestrator.history.refold import Rows, fold_again
 
 __all__ = ["Verification", "fold_again", "verify"]
@@ -109,6 +110,7 @@ def verify(
         for chain in sorted(wanted):
             _campaign(walk, chain, is_there=chain in there)
         _strangers(walk, {SYSTEM, *there})
+        walk.problems += protection.secrets(session)
         walk.progress(walk.entries)
         return Verification(walk.entries, tuple(walk.problems))
 

@@ -92,7 +92,7 @@ def box(path: Path, **changes: Any) -> dict[str, Any]:
 
 
 def begun(database: Database, spec: dict[str, Any]) -> wiring.Parts:
-    campaign = campaigns.create(database, Spec.model_validate(spec), actors.current())
+    campaign = campaigns.create(database, Spec.model_validate(spec), actors.current(database))
     return wiring.build(database, campaign)
 
 

@@ -70,7 +70,8 @@ def run_campaign(
                 remove_intents_commit()
             opened = wiring.database(Settings.read(), create=True)
             wanted = campaign.spec(idempotent=idempotent)
-            parts = wiring.build(opened, campaigns.open_or_create(opened, wanted, actors.current()))
+            actor = actors.current(opened)
+            parts = wiring.build(opened, campaigns.open_or_create(opened, wanted, actor))
             with wiring.driving(parts):
                 standing = driver.drive(parts)
             opened.close()

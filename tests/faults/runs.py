@@ -118,7 +118,7 @@ class Run:
                 opened,
                 NAME,
                 job.number,
-                actors.current(),
+                actors.current(opened),
                 ran=job.key in ran,
                 reason="looked it up in the log",
             )
@@ -171,7 +171,7 @@ class Bench:
         opened = wiring.upgrade(
             Settings.read({"ASSAYLOOP_HOME": str(folder), "ASSAYLOOP_DATABASE_URL": self._template})
         )
-        campaigns.create(opened, spec(idempotent=idempotent), actors.current())
+        campaigns.create(opened, spec(idempotent=idempotent), actors.current(opened))
         opened.close()
 
     def run(self) -> Run:

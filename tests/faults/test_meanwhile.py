@@ -90,7 +90,7 @@ def send(parts: Parts) -> None:
 
 def stop(parts: Parts) -> None:
     """Stop the campaign as a person does."""
-    campaigns.stop(parts.database, NAME, actors.current(), "enough")
+    campaigns.stop(parts.database, NAME, actors.current(parts.database), "enough")
 
 
 def states(parts: Parts, evaluator: str = LATE) -> set[JobState]:
