@@ -240,7 +240,8 @@ def authenticate(database: Database, name: str, password: str) -> Account:
 def _account(session: Session, name: str) -> Account:
     row = session.get(Account, name)
     if row is None:
-        raise NotFound("account", name, session.scalars(select(Account.name)).all())
+        known = select(Account.name).order_by(Account.name)
+        raise NotFound("account", name, session.scalars(known).all())
     return row
 
 
