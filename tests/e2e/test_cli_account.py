@@ -59,7 +59,7 @@ def actors_of(kind: str) -> list[tuple[str, str, str, str]]:
     columns = (LedgerEntry.actor_kind, LedgerEntry.actor_id, LedgerEntry.on_behalf_of)
     with wiring.database(Settings.read()).read() as session:
         query = select(*columns, LedgerEntry.mode).where(LedgerEntry.kind == kind)
-        return [tuple(row) for row in session.execute(query)]  # type: ignore[misc]
+        return [tuple(row) for row in session.execute(query)]
 
 
 WRITES = [
