@@ -48,6 +48,7 @@ COMMANDS = (
     Command("stop", "campaign:stop", "End a campaign for good."),
     Command("campaign revise", "campaign:revise", "Give a campaign a changed spec."),
     Command("spec check", "spec:check", "Say whether a spec is good, and what is wrong with it."),
+    Command("spec example", "spec:example", "Print a spec that comes with assayloop."),
     Command("spec schema", "spec:schema", "Print the JSON Schema of a spec, for editors."),
     Command("jobs list", "jobs:list_jobs", "List the jobs of a campaign."),
     Command("jobs resolve", "jobs:resolve", "Say whether a doubtful job ran."),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+import yaml
 
 from orchestrator.cli.options import AsJson, Overrides
-from orchestrator.cli.output import duration, print_json
-from orchestrator.errors import BadInput
+from orchestrator.cli.output import duration, print_json, print_table
+from orchestrator.errors import BadInput, NotFound
 from orchestrator.spec import Spec
 
 
@@ -41,6 +43,34 @@ def schema() -> None:
     from pydantic.json_schema import GenerateJsonSchema
 
     print_json({"$schema": GenerateJsonSchema.schema_dialect, **Spec.model_json_schema()})
+
+
+def example(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Which; all are listed without it.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print a spec that comes with assayloop, to run or to start your own from."""
+    folder = _examples()
+    names = sorted(path.stem for path in folder.glob("*.yaml"))
+    if name is not None:
+        if name not in names:
+            raise NotFound("example", name, names)
+        typer.echo((folder / f"{name}.yaml").read_text(encoding="utf-8"), nl=False)
+        return
+    read = {one: yaml.safe_load((folder / f"{one}.yaml").read_bytes()) for one in names}
+    shown = [{"name": one, "description": spec["description"]} for one, spec in read.items()]
+    if as_json:
+        print_json(shown)
+    else:
+        print_table(["example", "what it is"], [list(row.values()) for row in shown])
+
+
+def _examples() -> Path:
+    """Where the examples lie: beside the command line in a wheel, at the top of a checkout."""
+    packaged = Path(__file__).parents[1] / "examples"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "examples"
 
 
 def summary(spec: Spec) -> str:

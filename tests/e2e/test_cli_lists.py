@@ -118,6 +118,18 @@ def test_a_file_that_is_no_database_is_said_to_be_none(command: str, terminal: T
     assert "file is not a database" in terminal.refused(*command.split())
 
 
+def test_the_examples_are_there_to_start_from(terminal: Terminal) -> None:
+    """Whoever installed the wheel has no checkout to copy them out of."""
+    listed = [one["name"] for one in terminal("spec", "example", "--json").json]
+    assert {"drug-like", "digit-four"} <= set(listed)
+    for name in listed:
+        printed = terminal("spec", "example", name).out
+        assert printed == (ROOT / "examples" / f"{name}.yaml").read_text(encoding="utf-8")
+    said = terminal.refused("spec", "example", "drug")
+    assert "no example 'drug'" in said
+    assert ", ".join(listed) in said
+
+
 # What is imported -----------------------------------------------------------------------------
 
 HEAVY = ("torch", "botorch", "rdkit", "prefect", "pandas", "plotly", "matplotlib")
@@ -136,7 +148,7 @@ def test_looking_loads_nothing_heavy(finished: Terminal) -> None:
     commands = (
         *("status", "show box", "history box", "jobs list box", "evaluators list"),
         *("models list", "db check", "audit verify box", "status --json", "history box --json"),
-        *("history box --out h.jsonl", "spec schema"),
+        *("history box --out h.jsonl", "spec schema", "spec example"),
     )
     run = subprocess.run(
         [sys.executable, "-c", SCRIPT, *HEAVY],
