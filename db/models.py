@@ -348,9 +348,9 @@ class Measurement(Base):
     measured_at: Mapped[int | None]
     received_at: Mapped[int]
     source: Mapped[str]
-    """evaluator, told or imported."""
+    """evaluator, told, imported or corrected."""
     provenance: Mapped[str]
-    """Where a told or imported value comes from, in its teller's words."""
+    """Where a told, imported or corrected value comes from, in its teller's words."""
     delivery: Mapped[str | None] = mapped_column(String(64))
     place: Mapped[str]
     """Where in the delivery it stands."""

@@ -24,6 +24,9 @@ from db.models import (
 )
 from db.states import OPEN, JobState
 
+DOUBTS = ("suspect", "retracted")
+"""Kinds of flags under which a measurement no longer stands."""
+
 
 def campaigns(session: Session) -> Sequence[Campaign]:
     """All campaigns, oldest first."""
@@ -244,7 +247,7 @@ def measurements(
     flagged = select(MeasurementFlag.number).where(
         MeasurementFlag.campaign == Measurement.campaign,
         MeasurementFlag.measurement == Measurement.number,
-        MeasurementFlag.kind.in_(["suspect", "retracted"]),
+        MeasurementFlag.kind.in_(DOUBTS),
     )
     query = select(Measurement).where(Measurement.campaign == campaign_id)
     if position is not None:
@@ -255,6 +258,24 @@ def measurements(
         query = query.where(Measurement.candidate.in_(list(candidates)))
     query = query.where(~superseded.exists(), ~flagged.exists())
     return session.scalars(query.order_by(Measurement.candidate, Measurement.number)).all()
+
+
+def successor(session: Session, campaign_id: str, number: int) -> Measurement | None:
+    """The measurement that supersedes another."""
+    return session.scalars(
+        select(Measurement).where(
+            Measurement.campaign == campaign_id, Measurement.supersedes == number
+        )
+    ).first()
+
+
+def flags(session: Session, campaign_id: str) -> Sequence[MeasurementFlag]:
+    """What was said later of measurements, in their order."""
+    return session.scalars(
+        select(MeasurementFlag)
+        .where(MeasurementFlag.campaign == campaign_id)
+        .order_by(MeasurementFlag.measurement, MeasurementFlag.number)
+    ).all()
 
 
 def last_measured(session: Session, campaign_id: str) -> int:

@@ -82,7 +82,7 @@ def tell(
         raise BadInput.of("provenance", "is empty", "say where the values come from")
     if (candidate is None) == (content is None):
         raise BadInput.of("tell", "name a candidate or give an object", "exactly one of them")
-    readings = _checked(parts, values)
+    readings = checked(parts, values)
     _refuse_unfit(parts)
     with parts.write() as session:
         draft = Draft("tell", {"provenance": provenance})
@@ -130,8 +130,12 @@ def _refuse_unfit(parts: Parts) -> None:
         raise Conflict(f"{named} was revised meanwhile", "open it again")
 
 
-def _checked(parts: Parts, values: Mapping[str, Told]) -> list[tuple[str, Reading]]:
-    """Readings with the unit to keep them in, checked as an evaluator's would be."""
+def checked(parts: Parts, values: Mapping[str, Told]) -> list[tuple[str, Reading]]:
+    """Readings with the unit to keep them in, checked as an evaluator's would be.
+
+    Raises:
+        BadInput: a value is no measurement, or of no measure of the campaign.
+    """
     if not values:
         raise BadInput.of("tell", "no value is given", "give at least one measure")
     found = []

@@ -137,7 +137,7 @@ def revise(database: Database, reference: str, spec: Spec, actor: Actor, reason:
         Conflict: nothing changed, the campaign is over, or its space would change.
         Busy: a driver works on it, by the old spec.
     """
-    _require(reason)
+    require_reason(reason)
     row = find(database, reference)
     changed = changes(database, row, spec)
     if not changed:
@@ -239,7 +239,7 @@ def _set_state(
     database: Database, reference: str, actor: Actor, state: CampaignState, reason: str
 ) -> Campaign:
     if state is not CampaignState.RUNNING:
-        _require(reason)
+        require_reason(reason)
     row = find(database, reference)
     with database.write(row.id) as session:
         row = repository.campaign(session, row.id)
@@ -265,7 +265,7 @@ def resolve(
     Raises:
         Conflict: the job is not parked.
     """
-    _require(reason)
+    require_reason(reason)
     row = find(database, reference)
     with database.write(row.id) as session:
         rows = repository.jobs(session, row.id)
@@ -287,7 +287,12 @@ def resolve(
     return state
 
 
-def _require(reason: str) -> None:
+def require_reason(reason: str) -> None:
+    """Refuse an act for which nobody says why.
+
+    Raises:
+        BadInput: the reason is empty.
+    """
     if not reason.strip():
         raise BadInput.of("--reason", "a reason is required", "say in a few words why")
 

@@ -184,7 +184,7 @@ def _measure(
 
 
 def value_candidate(session: Session, draft: Draft, parts: Parts, number: int) -> None:
-    """Draft a candidate's objective from what is measured, drafted measurements included."""
+    """Draft a candidate's objective by the measurements that stand once the draft is written."""
     candidate = session.get(Candidate, (parts.campaign, number))
     if candidate is not None:
         log_prior = candidate.log_prior
@@ -192,23 +192,31 @@ def value_candidate(session: Session, draft: Draft, parts: Parts, number: int) -
         (log_prior,) = (
             row["log_prior"] for row in draft.rows["new"]["candidate"] if row["number"] == number
         )
-    standing = repository.measurements(session, parts.campaign, candidates=[number])
-    drafted = [
-        Measurement(name=row["name"], value=row["value"], unit=row["unit"], std=row["std"])
-        for row in draft.rows["new"].get("measurement", [])
-        if row["candidate"] == number
-    ]
-    values = dataset.values(dataset.reduce([*standing, *drafted]))
+    values = dataset.values(dataset.reduce(_standing(session, draft, parts, number)))
     objective = parts.objective.value(values, math.nan if log_prior is None else log_prior)
-    if objective is None:
+    if objective is None and (candidate is None or candidate.objective is None):
         return
     draft.set(
         "candidate",
         number=number,
         objective=objective,
-        feasible=parts.objective.feasible(values),
-        objective_revision=parts.revision,
+        feasible=None if objective is None else parts.objective.feasible(values),
+        objective_revision=None if objective is None else parts.revision,
     )
+
+
+def _standing(session: Session, draft: Draft, parts: Parts, number: int) -> list[Measurement]:
+    """The measurements of a candidate that stand once the draft is written, in order."""
+    drafted = draft.rows["new"].get("measurement", [])
+    flags = draft.rows["new"].get("measurement_flag", [])
+    gone = {row["supersedes"] for row in drafted}
+    gone |= {row["measurement"] for row in flags if row["kind"] in repository.DOUBTS}
+    stored = repository.measurements(session, parts.campaign, candidates=[number])
+    return [one for one in stored if one.number not in gone] + [
+        Measurement(name=row["name"], value=row["value"], unit=row["unit"], std=row["std"])
+        for row in drafted
+        if row["candidate"] == number and row["number"] not in gone
+    ]
 
 
 def progress(session: Session, parts: Parts) -> stopping.Progress:
@@ -239,27 +247,28 @@ def settle_campaign(session: Session, draft: Draft, parts: Parts) -> None:
     """Draft the campaign's own row: the best, and the driver's time."""
     campaign = repository.campaign(session, parts.campaign)
     best, since = campaign.best, campaign.since_best
-    valued = [row for row in draft.rows["set"].get("candidate", []) if "objective" in row]
-    for row in valued:
-        before = session.get(Candidate, (parts.campaign, row["number"]))
+    rows = draft.rows["set"].get("candidate", [])
+    valued = {row["number"]: row for row in rows if "objective" in row}
+    for number in valued:
+        before = session.get(Candidate, (parts.campaign, number))
         known = before is not None and before.objective is not None
         since = since if known else since + 1
-        best = best_with(session, parts, row)
-        since = 0 if best != campaign.best else since
-    changes: dict[str, object] = {"best": best, "since_best": since}
+    if valued:
+        best = best_with(session, parts, valued)
+    changes: dict[str, object] = {"best": best, "since_best": since if best == campaign.best else 0}
     if parts.grip is not None:
         changes["driver_seconds"] = campaign.driver_seconds + parts.lap()
     draft.set("campaign", id=parts.campaign, **changes)
 
 
-def best_with(session: Session, parts: Parts, row: Mapping[str, Any]) -> int | None:
-    """The best candidate, once this one's objective is what the drafted row says."""
-    leaders = repository.best(session, parts.campaign, 2, maximize=parts.objective.maximize)
-    other = next((one for one in leaders if one.number != row["number"]), None)
-    if not row["feasible"]:
-        return None if other is None else other.number
-    if other is None or other.objective is None:
-        return int(row["number"])
-    tied_and_earlier = row["objective"] == other.objective and row["number"] < other.number
-    wins = parts.objective.better(row["objective"], other.objective) or tied_and_earlier
-    return int(row["number"]) if wins else other.number
+def best_with(session: Session, parts: Parts, rows: Mapping[int, Mapping[str, Any]]) -> int | None:
+    """The best candidate, once the objectives of some, by number, are what drafted rows say."""
+    maximize = parts.objective.maximize
+    leaders = repository.best(session, parts.campaign, len(rows) + 1, maximize=maximize)
+    others = [(one.objective, one.number) for one in leaders if one.number not in rows]
+    drafted = [(row["objective"], number) for number, row in rows.items() if row["feasible"]]
+    sign = -1 if maximize else 1
+    ranked = sorted(
+        (sign * value, number) for value, number in others[:1] + drafted if value is not None
+    )
+    return ranked[0][1] if ranked else None

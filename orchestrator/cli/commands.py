@@ -16,6 +16,7 @@ from typer.main import get_command
 GROUPS = {
     "campaign": "Change a campaign.",
     "spec": "Check a spec, or print its schema.",
+    "result": "Correct or flag measurements.",
     "jobs": "See what evaluators were asked, and settle what is doubtful.",
     "evaluators": "See what can measure.",
     "models": "See and train the models of latent spaces.",
@@ -47,6 +48,8 @@ COMMANDS = (
     Command("resume", "campaign:resume", "Let a paused campaign go on."),
     Command("stop", "campaign:stop", "End a campaign for good."),
     Command("campaign revise", "campaign:revise", "Give a campaign a changed spec."),
+    Command("result correct", "result:correct", "Supersede a measurement by a corrected one."),
+    Command("result flag", "result:flag", "Say that measurements are suspect or retracted."),
     Command("spec check", "spec:check", "Say whether a spec is good, and what is wrong with it."),
     Command("spec example", "spec:example", "Print a spec that comes with assayloop."),
     Command("spec schema", "spec:schema", "Print the JSON Schema of a spec, for editors."),

@@ -8,7 +8,6 @@ and changes nothing.
 from __future__ import annotations
 
 import platform
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from db.session import now
+from orchestrator import moments
 from orchestrator.report import words
 from orchestrator.report.drawings import drawings
 from orchestrator.report.known import Known
@@ -60,8 +60,8 @@ def _page(parts: Parts, known: Known) -> dict[str, Any]:
         "chain": parts.campaign,
         "head": known.head.hash,
         "entries": known.head.sequence,
-        "created": _utc(campaign.created_at),
-        "made": _utc(now()),
+        "created": moments.shown(campaign.created_at),
+        "made": moments.shown(now()),
     }
 
 
@@ -79,7 +79,3 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-
-def _utc(microseconds: int) -> str:
-    return datetime.fromtimestamp(microseconds / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
