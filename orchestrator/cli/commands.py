@@ -57,6 +57,8 @@ COMMANDS = (
     Command("jobs resolve", "jobs:resolve", "Say whether a doubtful job ran."),
     Command("evaluators list", "evaluators:list_evaluators", "List evaluators and measures."),
     Command("models list", "models:list_models", "List the models of latent spaces."),
+    Command("models show", "models:show_model", "Show what a model is and what it reached."),
+    Command("models figures", "models:draw_figures", "Draw the figures of a model."),
     Command("models train", "models:train", "Train a model of a latent space."),
     Command("db upgrade", "db:upgrade", "Create the database, or bring it to this release."),
     Command("db check", "db:check", "Say whether the database is at this release."),

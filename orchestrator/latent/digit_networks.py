@@ -6,19 +6,27 @@ Gómez-Bombarelli et al. 2018, doi:10.1021/acscentsci.7b00572.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 SIDE = 28
 """Images are ``SIDE x SIDE`` pixels."""
+Head = Literal["classifier", "regressor", "none"]
+"""What was trained along on the latent mean: a softmax over ten digits, the digit as a number by a
+linear function, or nothing."""
 
 
 class DigitVae(nn.Module):
-    """Convolutional encoder, deconvolutional decoder, softmax head on the latent mean."""
+    """Convolutional encoder, deconvolutional decoder, and a head on the latent mean."""
 
-    def __init__(self, latent: int = 2, channels: int = 32, hidden: int = 256) -> None:
+    def __init__(
+        self, latent: int = 2, channels: int = 32, hidden: int = 256, head: Head = "classifier"
+    ) -> None:
         super().__init__()
         self.latent = latent
+        self.head_kind = head
         flat = 2 * channels * (SIDE // 4) ** 2
         self.encoder = nn.Sequential(
             *_convolution(1, channels, stride=1),
@@ -42,9 +50,7 @@ class DigitVae(nn.Module):
             nn.ReLU(),
             nn.Conv2d(channels, 1, 3, padding=1),
         )
-        self.head = nn.Sequential(
-            nn.Linear(latent, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10)
-        )
+        self.head = _head(head, latent)
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Posterior mean and log variance, each ``n x d``, of images ``n x 1 x 28 x 28``."""
@@ -56,14 +62,32 @@ class DigitVae(nn.Module):
         logits: Tensor = self.decoder(points)
         return logits
 
-    def classify(self, points: Tensor) -> Tensor:
-        """Logits of the ten classes, ``n x 10``, of points ``n x d``."""
-        logits: Tensor = self.head(points)
-        return logits
+    def predict(self, points: Tensor) -> Tensor:
+        """What the head reads at points ``n x d``.
+
+        Logits of the ten classes, ``n x 10``; or the digit as a number, ``n x 1``; or ``n x 0``.
+        """
+        return points[:, :0] if self.head is None else self.head(points)
 
     def grey(self, points: Tensor) -> Tensor:
         """Grey values 0 to 255 as bytes, ``n x 28 x 28``, of points ``n x d``."""
         return (torch.sigmoid(self.decode(points)) * 255).round().to(torch.uint8).squeeze(1)
+
+
+def _head(kind: Head, latent: int) -> nn.Module | None:
+    match kind:
+        case "classifier":
+            return nn.Sequential(
+                nn.Linear(latent, 128),
+                nn.ReLU(),
+                nn.Linear(128, 128),
+                nn.ReLU(),
+                nn.Linear(128, 10),
+            )
+        case "regressor":
+            return nn.Linear(latent, 1)
+        case "none":
+            return None
 
 
 def _convolution(before: int, after: int, *, stride: int) -> list[nn.Module]:

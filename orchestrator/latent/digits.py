@@ -104,10 +104,16 @@ class DigitsSpace:
         return Rendering("image/png", _png(large))
 
     def class_probabilities(self, points: Points) -> NDArray[np.float64]:
-        """What the head that was trained along reads at points ``n x d``: ``n x 10``."""
+        """What the head that was trained along reads at points ``n x d``: ``n x 10``.
+
+        Raises:
+            SpaceError: the model was trained without a classifier.
+        """
+        if self._network.head_kind != "classifier":
+            raise SpaceError("this model was trained without a classifier on its latent mean")
         points = gaussian.check_points(points, self.dim)
         with torch.inference_mode():
-            logits = self._network.classify(torch.from_numpy(points).float())
+            logits = self._network.predict(torch.from_numpy(points).float())
             return np.asarray(logits.double().softmax(dim=1).numpy())
 
     def _pixels(self, points: Points) -> NDArray[np.uint8]:

@@ -78,6 +78,21 @@ def model_of(space: Space, home: Path | None = None) -> Model:
     raise SpaceError(f"no model on disk has weights of SHA-256 {space.model_hash}")
 
 
+def find(name: str, home: Path | None = None) -> Model:
+    """The model of that name, or in the folder of that path.
+
+    Raises:
+        SpaceError: there is none; the message lists those there are. Or its card cannot be read.
+    """
+    models = {model.name: model for model in list_models(home)}
+    if name in models:
+        return models[name]
+    card = Path(name) / "card.json"
+    if card.is_file():
+        return Model(Path(name).name, Path(name), _read_card(card), shipped=False)
+    raise SpaceError(f"no model is named {name!r}; there are: {_enumerate(models)}")
+
+
 def list_models(home: Path | None = None) -> list[Model]:
     """Shipped models, and the user's own under ``home``, by name; a user's own hides a shipped one.
 
@@ -108,11 +123,11 @@ def load(
     from safetensors import SafetensorError
     from safetensors.numpy import load as load_tensors
 
-    folder = _folder(name, home)
-    card = _read_card(folder / "card.json")
+    model = find(name, home)
+    card = model.card
     if task is not None and card.get("task") != task:
         raise SpaceError(f"model {name!r} was trained for {card.get('task')}; needed: {task}")
-    weights = folder / "weights.safetensors"
+    weights = model.folder / "weights.safetensors"
     try:
         content = weights.read_bytes()
     except OSError as error:
@@ -127,15 +142,6 @@ def load(
         return card, load_tensors(content)
     except SafetensorError as error:
         raise SpaceError(f"weights {weights} are no safetensors file: {error}") from error
-
-
-def _folder(name: str, home: Path | None) -> Path:
-    models = {model.name: model.folder for model in list_models(home)}
-    if name in models:
-        return models[name]
-    if (Path(name) / "card.json").is_file():
-        return Path(name)
-    raise SpaceError(f"no model is named {name!r}; there are: {_enumerate(models)}")
 
 
 def _read_card(path: Path) -> dict[str, Any]:

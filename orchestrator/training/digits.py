@@ -1,4 +1,4 @@
-"""Training of the digit networks: the 2-D autoencoder with its classifier, and the two CNNs."""
+"""Training of the digit classifiers: the evaluator of campaigns, and a judge of their finds."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from adapters.mnist_classifier.network import Classifier, DigitsCnn, read_weights
-from orchestrator.latent.digit_networks import DigitVae
 from orchestrator.training.data import DigitData
 from orchestrator.training.recipes import Recipe
 
-_BLOCK = 500
+BLOCK = 500
+"""Test images that a network sees at once."""
 
 
 class DigitsTask:
@@ -41,61 +41,6 @@ class DigitsTask:
         return np.array_split(order, max(1, len(order) // size))
 
 
-class AutoencoderTask(DigitsTask):
-    """Negative ELBO and cross entropy of the head on the latent mean, weighted by the recipe.
-
-    ``weights``: ``vae`` for the negative ELBO in nats an image (Bernoulli likelihood on grey
-    values), ``predictor`` for the cross entropy in nats an image.
-    """
-
-    def __init__(self, recipe: Recipe, data: DigitData) -> None:
-        super().__init__(data)
-        self.recipe = recipe
-        self.network = DigitVae(**recipe.network)  # type: ignore[arg-type]
-
-    def loss(self, batch: NDArray[np.int64], done: float) -> tuple[Tensor, dict[str, float]]:
-        """Of a batch of images, one sample of the posterior each."""
-        images, labels = self.images[batch], self.labels[batch]
-        mean, log_variance = self.network.encode(images)
-        points = mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance)
-        reconstruction = functional.binary_cross_entropy_with_logits(
-            self.network.decode(points), images, reduction="sum"
-        ) / len(images)
-        kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(dim=1).mean()
-        predictor = functional.cross_entropy(self.network.classify(mean), labels)
-        weights = self.recipe.weights
-        loss = weights["vae"] * (reconstruction + kl) + weights["predictor"] * predictor
-        terms = {"reconstruction": reconstruction, "kl": kl, "predictor": predictor}
-        return loss, {name: term.item() for name, term in terms.items()}
-
-    def evaluate(self) -> dict[str, Any]:
-        """On the test images: accuracy of the head, share of means in the box, ELBO terms."""
-        right, inside, reconstruction, divergence = 0, 0, 0.0, 0.0
-        with torch.inference_mode():
-            for start in range(0, len(self.test_images), _BLOCK):
-                images = self.test_images[start : start + _BLOCK]
-                labels = self.test_labels[start : start + _BLOCK]
-                mean, log_variance = self.network.encode(images)
-                right += int((self.network.classify(mean).argmax(dim=1) == labels).sum())
-                inside += int((mean.abs() <= 4).all(dim=1).sum())
-                reconstruction += functional.binary_cross_entropy_with_logits(
-                    self.network.decode(mean), images, reduction="sum"
-                ).item()
-                kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance)
-                divergence += kl.sum().item()
-        n = len(self.test_images)
-        return {
-            "test_head_accuracy": right / n,
-            "test_means_inside_box": inside / n,
-            "test_reconstruction_nats": reconstruction / n,
-            "test_kl_nats": divergence / n,
-        }
-
-    def card(self) -> Mapping[str, Any]:
-        """The network's arguments."""
-        return {"network": dict(self.recipe.network)}
-
-
 class ClassifierTask(DigitsTask):
     """Cross entropy of a CNN on images moved, turned and scaled a little at random."""
 
@@ -115,9 +60,9 @@ class ClassifierTask(DigitsTask):
         """Accuracy on the test images."""
         right = 0
         with torch.inference_mode():
-            for start in range(0, len(self.test_images), _BLOCK):
-                logits = self.network(self.test_images[start : start + _BLOCK])
-                right += int((logits.argmax(dim=1) == self.test_labels[start:][:_BLOCK]).sum())
+            for start in range(0, len(self.test_images), BLOCK):
+                logits = self.network(self.test_images[start : start + BLOCK])
+                right += int((logits.argmax(dim=1) == self.test_labels[start:][:BLOCK]).sum())
         return {"test_accuracy": right / len(self.test_images)}
 
     def card(self) -> Mapping[str, Any]:

@@ -9,15 +9,24 @@ from typing import Literal
 
 from orchestrator.latent.protocol import SpaceError
 
+TaskName = Literal[
+    "digits-vae",
+    "digits-cnn",
+    "digits-cnn-second",
+    "molecules",
+]
+"""What is trained; a space opens the models of one task."""
+Reads = Literal["digits", "molecules", "nothing"]
+
 
 @dataclass(frozen=True)
 class Recipe:
     """A frozen configuration; a changed one deserves another name."""
 
     name: str
-    task: Literal["digits-vae", "digits-cnn", "digits-cnn-second", "molecules"]
+    task: TaskName
     description: str
-    network: Mapping[str, int | float]
+    network: Mapping[str, int | float | str]
     """Arguments of the network's constructor."""
     weights: Mapping[str, float]
     """Weights of the terms of the loss, and what else shapes it; each task says which."""
@@ -30,12 +39,19 @@ class Recipe:
     clip: float = 1.0
     """Largest norm of the gradient."""
 
+    @property
+    def reads(self) -> Reads:
+        """Kind of the data file; nothing where the task draws its data itself."""
+        if self.task == "molecules":
+            return "molecules"
+        return "digits" if self.task.startswith("digits") else "nothing"
+
 
 def _recipe(
     name: str,
-    task: Literal["digits-vae", "digits-cnn", "digits-cnn-second", "molecules"],
+    task: TaskName,
     description: str,
-    network: dict[str, int | float],
+    network: dict[str, int | float | str],
     weights: dict[str, float],
     **schedule: float,
 ) -> Recipe:
@@ -50,6 +66,7 @@ def _recipe(
         learning_rate=schedule["learning_rate"],
         seed=int(schedule["seed"]),
         weight_decay=schedule.get("weight_decay", 0.0),
+        clip=schedule.get("clip", 1.0),
     )
 
 
@@ -58,10 +75,35 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
         recipe.name: recipe
         for recipe in (
             _recipe(
+                "digits-2d",
+                "digits-vae",
+                "2-D VAE of MNIST, trained alone",
+                {"latent": 2, "channels": 24, "hidden": 128, "head": "none"},
+                {"vae": 1.0},
+                epochs=24,
+                batch=128,
+                learning_rate=1.5e-3,
+                weight_decay=1e-2,
+                seed=1,
+            ),
+            _recipe(
                 "digits-2d-classifier",
                 "digits-vae",
                 "2-D VAE of MNIST, trained jointly with a classifier on the latent mean",
                 {"latent": 2, "channels": 24, "hidden": 128},
+                {"vae": 1.0, "predictor": 20.0},
+                epochs=24,
+                batch=128,
+                learning_rate=1.5e-3,
+                weight_decay=1e-2,
+                seed=1,
+            ),
+            _recipe(
+                "digits-2d-regressor",
+                "digits-vae",
+                "2-D VAE of MNIST, trained jointly with a linear function of the latent mean that "
+                "reads the digit as a number",
+                {"latent": 2, "channels": 24, "hidden": 128, "head": "regressor"},
                 {"vae": 1.0, "predictor": 20.0},
                 epochs=24,
                 batch=128,

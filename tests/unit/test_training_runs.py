@@ -24,8 +24,6 @@ from orchestrator.training.recipes import RECIPES
 from orchestrator.training.run import train
 from orchestrator.training.trainer import Progress
 
-DIGITS = ("digits-2d-classifier", "digits-cnn", "digits-cnn-second")
-
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
@@ -71,13 +69,14 @@ def molecules(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def data(digits: Path, molecules: Path) -> Callable[[str], Path]:
-    return lambda name: digits if name in DIGITS else molecules
+def data(digits: Path, molecules: Path) -> Callable[[str], Path | None]:
+    files = {"digits": digits, "molecules": molecules, "nothing": None}
+    return lambda name: files[RECIPES[name].reads]
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_each_recipe_learns_and_exports_what_loads_again(
-    name: str, data: Callable[[str], Path], tmp_path: Path
+    name: str, data: Callable[[str], Path | None], tmp_path: Path
 ) -> None:
     card = train(name, data=data(name), out=tmp_path / name, epochs=8, seed=5, cache=tmp_path)
     losses = [json.loads(line) for line in (tmp_path / name / "losses.jsonl").open()]
@@ -94,7 +93,7 @@ def test_each_recipe_learns_and_exports_what_loads_again(
 
 
 def test_trained_models_of_ones_own_open_spaces(
-    data: Callable[[str], Path], tmp_path: Path
+    data: Callable[[str], Path | None], tmp_path: Path
 ) -> None:
     rng = np.random.default_rng(0)
     for kind, name in (("digits", "digits-2d-classifier"), ("molecules", "zinc-selfies")):
@@ -109,7 +108,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("name", ["digits-2d-classifier", "zinc-selfies"])
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(
-    name: str, data: Callable[[str], Path], tmp_path: Path
+    name: str, data: Callable[[str], Path | None], tmp_path: Path
 ) -> None:
     """Random numbers, the optimiser and the order of the data must all come back."""
 
@@ -129,7 +128,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
 
 
 def test_resuming_needs_a_checkpoint_of_the_same_run(
-    data: Callable[[str], Path], tmp_path: Path
+    data: Callable[[str], Path | None], tmp_path: Path
 ) -> None:
     settings: dict[str, Any] = {"data": data("digits-cnn"), "cache": tmp_path}
     with pytest.raises(SpaceError, match="nothing to resume"):

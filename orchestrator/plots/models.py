@@ -1,0 +1,106 @@
+"""Figures of trained models, drawn from plain arrays, with the looks of :mod:`.style`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy.stats import chi
+
+from orchestrator.plots.style import BLUE, INK, MUTED, ORANGE, Floats, canvas, name_axes, panels
+from orchestrator.plots.style import legend as add_legend
+from orchestrator.plots.style import title as set_title
+
+Images = NDArray[np.uint8]
+_DIGITS = (
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e0b000",
+    "#56b4e9", "#8c510a", "#5e3c99", "#b2182b", "#4d4d4d",
+)  # fmt: skip
+"""Colours of the ten digits: Okabe and Ito's, and four more that stand apart from them."""
+
+
+def latent_planes(
+    planes: Sequence[tuple[str, Floats]], labels: NDArray[np.int64], limit: float
+) -> Figure:
+    """Where images encode to, side by side, coloured by the digit that they show.
+
+    Args:
+        planes: name of a model and its latent means, ``n x 2``.
+        labels: 0 to 9, shape n.
+        limit: half the side of the square that is drawn.
+    """
+    figure, (row,) = panels(1, len(planes), side=3.6 if len(planes) > 1 else 4.4)
+    for axes, (name, means) in zip(row, planes, strict=True):
+        for digit, colour in enumerate(_DIGITS):
+            x, y = means[labels == digit].T
+            shown = axes.plot(x, y, "o", ms=1.4, mew=0, alpha=0.6, color=colour, label=str(digit))
+            shown[0].set_rasterized(True)
+        axes.set_xlim(-limit, limit)
+        axes.set_ylim(-limit, limit)
+        name_axes(axes, "z1", "z2")
+        set_title(axes, name)
+    handles, names = row[0].get_legend_handles_labels()
+    figure.legend(
+        handles, names, loc="outside lower center", ncols=10, frameon=False, markerscale=5,
+        handletextpad=0.1, columnspacing=1.0, fontsize=9.5, labelcolor=INK,
+    )  # fmt: skip
+    return figure
+
+
+def reconstructions(before: Images, after: Images, columns: int = 12) -> Figure:
+    """Images over what becomes of them when encoded and decoded; both ``n x h x w``."""
+    rows = [
+        np.hstack(list(part[start : start + columns]))
+        for start in range(0, len(before) - columns + 1, columns)
+        for part in (before, after)
+    ]
+    pairs = [np.vstack(rows[i : i + 2]) for i in range(0, len(rows), 2)]
+    gap = np.full((6, pairs[0].shape[1]), 255, dtype=np.uint8)
+    stacked = [part for pair in pairs for part in (255 - pair, gap)][:-1]
+    return mosaic(np.vstack(stacked), "input above, encoded and decoded below")
+
+
+def mosaic(picture: Images, text: str) -> Figure:
+    """One grey picture, ``height x width``, with a line above it."""
+    height, width = picture.shape
+    inches = 6.0
+    figure = Figure(figsize=(inches, inches * height / width + 0.35), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="none")
+    axes.set_axis_off()
+    set_title(axes, text)
+    return figure
+
+
+def losses(rows: Sequence[Mapping[str, float]]) -> Figure:
+    """Terms of the loss by epoch, each in a panel of its own since their scales differ.
+
+    Args:
+        rows: lines of a training's log, at least one.
+    """
+    names = [name for name in rows[0] if name not in ("epoch", "step")]
+    figure, (row,) = panels(1, len(names), side=2.8)
+    epochs = [line["epoch"] for line in rows]
+    for axes, name in zip(row, names, strict=True):
+        axes.plot(epochs, [line[name] for line in rows], color=BLUE, lw=1.6)
+        name_axes(axes, "epoch", "")
+        set_title(axes, name)
+    return figure
+
+
+def norms(found: Floats, dim: int) -> Figure:
+    """Norms of latent points, shape n, as a histogram against the density of N(0, I)'s norms.
+
+    In many dimensions the normal lies on a thin shell of radius √d, a "soap bubble" (chi(d)).
+    """
+    figure, axes = canvas()
+    axes.hist(found, bins=60, density=True, color=BLUE, alpha=0.55, label="encoded images")
+    low, high = chi.ppf([1e-4, 1 - 1e-4], dim)
+    x = np.linspace(min(low, found.min()), max(high, found.max()), 400)
+    axes.plot(x, chi.pdf(x, dim), color=ORANGE, lw=1.8, label=f"chi({dim})")
+    axes.axvline(float(np.sqrt(dim)), color=MUTED, lw=0.9, ls=":")
+    name_axes(axes, "norm of the latent point", "density")
+    add_legend(figure)
+    return figure

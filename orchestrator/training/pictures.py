@@ -1,0 +1,74 @@
+"""Pictures of trained models: what ``assayloop models figures`` puts on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.latent.protocol import SpaceError
+from orchestrator.latent.registry import Model
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_DPI = 144
+
+
+def draw(models: Sequence[Model], out: Path, *, data: Path | None, cache: Path) -> list[Path]:
+    """Draws all figures of some models of one task and writes them as PNG files.
+
+    Args:
+        models: at least one; where a figure takes several, they stand side by side.
+        out: folder for the files, ``MODEL-FIGURE.png``; made if missing.
+        data: what they were trained on, for those that read a file; by default that which
+            ``assayloop data get`` fetched.
+        cache: folder of prepared data.
+
+    Returns:
+        The files.
+
+    Raises:
+        SpaceError: models of several tasks, data that is not there, or no figure for the task.
+    """
+    tasks = {str(model.card.get("task")) for model in models}
+    if len(tasks) > 1:
+        raise SpaceError(
+            f"{', '.join(model.name for model in models)} are of the tasks "
+            f"{', '.join(sorted(tasks))}; figures show models of one task side by side"
+        )
+    written = []
+    for name, figure in _figures(tasks.pop(), models, data, cache):
+        path = out / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=_DPI)
+        written.append(path)
+    return written
+
+
+def _figures(
+    task: str, models: Sequence[Model], data: Path | None, cache: Path
+) -> Iterator[tuple[str, Figure]]:
+    from orchestrator.training.data import load_digits
+
+    match task:
+        case "digits-vae":
+            from orchestrator.training.digit_pictures import plane_figures
+
+            yield from plane_figures(models, load_digits(data, cache=cache))
+        case _:
+            raise SpaceError(f"no figure is drawn of models of the task {task}")
+    for model in models:
+        yield from _losses(model)
+
+
+def _losses(model: Model) -> Iterator[tuple[str, Figure]]:
+    """The history of the losses, where the folder still has the training's log."""
+    from orchestrator.plots.models import losses
+    from orchestrator.training.trainer import LOG
+
+    path = model.folder / LOG
+    if path.exists():
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        yield f"{model.name}-losses", losses(rows)

@@ -1,0 +1,64 @@
+"""Looking at models: what a card says, and the figures of models that were just trained."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from orchestrator.training.run import train
+from tests.e2e.terminal import Terminal
+
+
+@pytest.fixture
+def digits(tmp_path: Path) -> Path:
+    """Bars of ten heights in noise, 60 of them to look at."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(200) % 10
+    images = rng.integers(0, 40, (200, 28, 28), dtype=np.uint8)
+    for image, label in zip(images, labels, strict=True):
+        image[3 + 2 * label : 5 + 2 * label, 6:22] = 255
+    file = tmp_path / "bars.npz"
+    np.savez(file, images=images, labels=labels, test_images=images[:60], test_labels=labels[:60])
+    return file
+
+
+def _is_drawn(path: Path) -> bool:
+    with Image.open(path) as picture:
+        return picture.format == "PNG" and min(picture.size) > 200
+
+
+def test_a_model_is_shown_with_what_its_evaluation_measured(terminal: Terminal) -> None:
+    shown = terminal("models", "show", "digits-2d-classifier")
+    assert shown.code == 0
+    assert "test_head_accuracy" in shown.out
+    described = terminal("models", "show", "digits-2d-classifier", "--json").json
+    assert described["metrics"]["test_head_accuracy"] > 0.97
+    assert "no model is named 'digit'" in terminal.refused("models", "show", "digit")
+
+
+def test_planes_of_digits_are_drawn_side_by_side(digits: Path, terminal: Terminal) -> None:
+    home = terminal.folder / "home" / "models"
+    names = ["digits-2d", "digits-2d-regressor"]
+    for name in names:
+        train(name, data=digits, out=home / name, epochs=1, cache=terminal.folder)
+    ended = terminal("models", "figures", *names, "--data", digits, "--out", "pictures")
+    assert ended.code == 0
+    written = [Path(line) for line in ended.out.split()]
+    assert {path.name for path in written} == {
+        "digits-2d-latent.png",
+        *(f"{n}-{what}.png" for n in names for what in ("reconstruction", "manifold", "losses")),
+    }
+    assert all(_is_drawn(terminal.folder / path) for path in written)
+
+
+def test_figures_that_cannot_be_drawn_say_why(terminal: Terminal) -> None:
+    assert "assayloop data get mnist" in terminal.refused(
+        "models", "figures", "digits-2d-classifier"
+    )
+    refusal = terminal.refused("models", "figures", "digits-2d-classifier", "zinc-selfies")
+    assert "side by side" in refusal
+    (terminal.folder / "broken").mkdir()
+    (terminal.folder / "broken" / "card.json").write_text(json.dumps({"task": "pottery"}))
+    assert "of the task pottery" in terminal.refused("models", "figures", "broken")
