@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
+import json
 import logging
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import selfies
@@ -19,6 +21,7 @@ from rdkit import Chem
 from orchestrator.latent import chemistry
 from orchestrator.latent.protocol import SpaceError
 from orchestrator.latent.tokens import Vocabulary, learn
+from orchestrator.training.collection import read_smiles
 from orchestrator.training.data import sha256, write_atomically
 
 MAX_ATOMS = 100
@@ -26,9 +29,11 @@ MAX_ATOMS = 100
 thousands of atoms would decide the length of every sequence."""
 SPLIT_SEED = 20180112
 """Seed of the one held-out split that all recipes share, so that their figures compare."""
-_FORMAT = 1
+_FORMAT = 2
 _CHUNK = 2_000
 _LOG = logging.getLogger(__name__)
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -46,8 +51,8 @@ class MoleculeData:
     """Shape ``n x 3``: QED, logP, synthetic accessibility."""
     sha256: str
     """Of the file as given."""
-    skipped: int
-    """Lines that were no usable molecule: refused by RDKit, of several parts, empty, too large."""
+    skipped: Mapping[str, int]
+    """Lines that were no usable molecule, by the reason."""
 
     def split(self, held_out: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Indices for training and held out; at most a tenth of the data is held out."""
@@ -81,24 +86,26 @@ def load(path: Path, *, merges: int, cache: Path) -> MoleculeData:
             lengths=(arrays["tokens"] != 0).sum(axis=1),
             properties=arrays["properties"],
             sha256=digest,
-            skipped=int(arrays["skipped"]),
+            skipped=json.loads(str(arrays["skipped"])),
         )
 
 
 def _prepare(path: Path, merges: int, stored: Path) -> None:
-    lines = list(_lines(path))
-    rows: dict[str, tuple[str, tuple[float, float, float]]] = {}
-    skipped = 0
-    for row in _measure_all(lines):
-        if row is None:
-            skipped += 1
+    lines = list(read_smiles(path))
+    rows: dict[str, _Row] = {}
+    skipped: Counter[str] = Counter()
+    for row in each(_measure, lines):
+        if isinstance(row, str):
+            skipped[row] += 1
         else:
-            rows[row[0]] = (row[1], row[2])
+            rows[row[0].smiles] = row
+    why = "; ".join(f"{reason}: {n}" for reason, n in skipped.items())
     if len(rows) < 100:
-        raise SpaceError(f"{path}: {len(rows)} usable molecules in {len(lines)} lines; 100 needed")
+        what = f"{path}: {len(rows)} usable molecules in {len(lines)} lines; 100 needed"
+        raise SpaceError(f"{what} ({why})" if why else what)
     if skipped:
-        _LOG.warning("%s: %d of %d lines skipped, no usable molecule", path, skipped, len(lines))
-    vocabulary, sequences = learn([text for text, _ in rows.values()], merges)
+        _LOG.warning("%s: of %d lines these were skipped: %s", path, len(lines), why)
+    vocabulary, sequences = learn([usable.selfies for usable, _ in rows.values()], merges)
     tokens = np.zeros((len(rows), max(map(len, sequences)) + 1), dtype=np.uint16)
     for i, sequence in enumerate(sequences):
         tokens[i, : len(sequence)] = sequence
@@ -110,43 +117,52 @@ def _prepare(path: Path, merges: int, stored: Path) -> None:
             vocabulary=np.array(vocabulary.tokens),
             merges=np.array(vocabulary.merges, dtype=np.uint16).reshape(-1, 2),
             tokens=tokens,
-            properties=np.array([p for _, p in rows.values()], dtype=np.float32),
-            skipped=np.array(skipped),
+            properties=np.array([properties for _, properties in rows.values()], dtype=np.float32),
+            skipped=np.array(json.dumps(skipped)),
         )
 
 
-def _lines(path: Path) -> Iterator[str]:
-    opener = gzip.open if path.suffix == ".gz" else open
+class Usable(NamedTuple):
+    """A molecule to train on."""
+
+    smiles: str
+    """Canonical."""
+    selfies: str
+
+
+_Row = tuple[Usable, tuple[float, float, float]]
+
+
+def judge(text: str) -> Usable | str:
+    """What a SMILES is, or the reason why it cannot be used."""
+    if not text:
+        return "empty"
+    molecule = chemistry.parse(text)
+    if molecule is None or not molecule.GetNumAtoms():
+        return "no SMILES"
+    if molecule.GetNumAtoms() > MAX_ATOMS:
+        return f"more than {MAX_ATOMS} heavy atoms"
+    smiles = Chem.MolToSmiles(molecule)
+    if "." in smiles:
+        return "of several parts"
     try:
-        with opener(path, "rt", encoding="utf-8", errors="replace") as file:
-            for line in file:
-                yield line.strip()
-    except (OSError, EOFError) as error:
-        raise SpaceError(f"{path} cannot be read: {error}") from error
+        return Usable(smiles, selfies.encoder(smiles))
+    except selfies.EncoderError:
+        return "not to be written as SELFIES"
 
 
-_Row = tuple[str, str, tuple[float, float, float]]
+def _measure(text: str) -> _Row | str:
+    found = judge(text)
+    if isinstance(found, str):
+        return found
+    return found, chemistry.properties(Chem.MolFromSmiles(found.smiles))
 
 
-def _measure_all(lines: list[str]) -> Iterator[_Row | None]:
+def each(function: Callable[[str], Found], lines: list[str]) -> Iterator[Found]:
+    """The function of each line, in their order; of many lines in several processes."""
     if len(lines) < 2 * _CHUNK:
-        yield from map(_measure, lines)
+        yield from map(function, lines)
         return
     # Fresh processes: a forked one would inherit the locks of torch's threads.
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(_measure, lines, chunksize=_CHUNK)
-
-
-def _measure(line: str) -> _Row | None:
-    """Canonical SMILES, SELFIES and properties; None where the line is no usable molecule."""
-    words = line.split()
-    molecule = chemistry.parse(words[0]) if words else None
-    if molecule is None or not 0 < molecule.GetNumAtoms() <= MAX_ATOMS:
-        return None
-    smiles = Chem.MolToSmiles(molecule)
-    if "." in smiles:
-        return None
-    try:
-        return smiles, selfies.encoder(smiles), chemistry.properties(molecule)
-    except selfies.EncoderError:
-        return None
+        yield from pool.map(function, lines, chunksize=_CHUNK)

@@ -49,7 +49,7 @@ class MoleculeTask:
     def data_counts(self) -> dict[str, int]:
         """Molecules for training and held out, and lines that were none."""
         counts = {"training": len(self.training), "held_out": len(self.held_out)}
-        return counts | {"skipped": self.data.skipped}
+        return counts | {"skipped": sum(self.data.skipped.values())}
 
     def batches(self, size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
         """All training molecules once, in batches of equal sequence length, shuffled."""

@@ -88,10 +88,11 @@ def build_task(chosen: Recipe, data: Path | None, cache: Path) -> Task:
         return _digits(chosen, load_digits(data, cache=cache))
     if data is None:
         raise SpaceError(f"recipe {chosen.name} reads a file of SMILES; name it by --data")
+    from orchestrator.training.collection import locate
     from orchestrator.training.molecule_data import load
     from orchestrator.training.molecules import MERGES, MoleculeTask
 
-    return MoleculeTask(chosen, load(data, merges=MERGES, cache=cache))
+    return MoleculeTask(chosen, load(locate(data, cache), merges=MERGES, cache=cache))
 
 
 def _digits(chosen: Recipe, data: DigitData) -> Task:
