@@ -28,7 +28,7 @@ from db.columns import Json, Vector
 from db.states import CampaignState, JobState
 
 SYSTEM = "system"
-"""The chain of what belongs to no campaign: models, genesis hashes, accounts,
+"""The chain of what belongs to no campaign: models, genesis hashes, accounts, signing keys,
 deliveries for unknown jobs."""
 
 
@@ -415,6 +415,32 @@ class Secret(Base):
     expires_at: Mapped[int | None]
 
 
+class SigningKey(Base):
+    """A public key of anchors. Its private half lies outside the database."""
+
+    __tablename__ = "signing_key"
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    """The 32 bytes of an Ed25519 public key, in hexadecimal."""
+    created_at: Mapped[int]
+    revoked_at: Mapped[int | None]
+    """What it signs later does not count."""
+    reason: Mapped[str]
+    """Why it was revoked."""
+    entry: Mapped[int]
+
+
+class Anchor(Base):
+    """A copy of an anchor: it stands for itself by its signature. Beside the ledger, not folded."""
+
+    __tablename__ = "anchor"
+    chain: Mapped[str] = _chain()
+    sequence: Mapped[int] = _number()
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    hash: Mapped[str] = mapped_column(String(64))
+    at: Mapped[int]
+    signature: Mapped[str] = mapped_column(String(128))
+
+
 CHAIN_COLUMN = {
     "artifact": "chain",
     "campaign": "id",
@@ -429,8 +455,16 @@ CHAIN_COLUMN = {
     "measurement": "campaign",
     "measurement_flag": "campaign",
     "account": None,
+    "signing_key": None,
 }
 """The folded tables, and the column of each that holds the chain (None: the system chain)."""
 
-APPEND_ONLY = ("ledger_entry", "measurement", "measurement_flag", "artifact", "artifact_chunk")
+APPEND_ONLY = (
+    "ledger_entry",
+    "measurement",
+    "measurement_flag",
+    "artifact",
+    "artifact_chunk",
+    "anchor",
+)
 """Tables whose rows are refused UPDATE and DELETE by triggers."""

@@ -1,6 +1,6 @@
 """The triggers that keep append-only tables what they are: whether all are there, as made.
 
-The first migration makes them. This module only looks, and says what it expects by itself, so that
+Migrations make them. This module only looks, and says what it expects by itself, so that
 a trigger that somebody dropped, disabled or hollowed out is found.
 """
 

@@ -93,6 +93,12 @@ class Denied(Conflict):
     """Whoever asks has not proved who they are, or may not do this; nothing was changed."""
 
 
+class Unverified(AssayloopError):
+    """The history is not what it was; nothing was changed."""
+
+    exit_code = ExitCode.UNVERIFIED
+
+
 class SchemaMismatch(AssayloopError):
     """The database is at another revision than this release.
 

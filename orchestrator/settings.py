@@ -1,4 +1,4 @@
-"""The settings: where things are kept, in which database, and as whom it is written to."""
+"""The settings: where things are kept and in which database, and what must lie apart from both."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from orchestrator.errors import BadInput
 
 HOME = "ASSAYLOOP_HOME"
 DATABASE_URL = "ASSAYLOOP_DATABASE_URL"
+KEYS = "ASSAYLOOP_KEYS"
+ANCHORS = "ASSAYLOOP_ANCHORS"
 MODE = "ASSAYLOOP_MODE"
 TOKEN = "ASSAYLOOP_TOKEN"  # noqa: S105 - the name of the setting
 MODES = ("single-user", "multi-user")
@@ -31,6 +33,10 @@ class Settings:
     """Absolute; holds the SQLite database, reports, logs and drawn objects."""
     database_url: str = field(repr=False)
     """As SQLAlchemy reads it. May hold a password: print :attr:`shown_url` instead."""
+    keys: Path
+    """Folder of private keys, outside the home: who has the database must not have them too."""
+    anchors: Path
+    """File of this database's anchors, outside the home."""
     login: Path
     """File that keeps this user's login to this database."""
     mode: str = MODES[0]
@@ -55,10 +61,15 @@ class Settings:
         home = _home(environment.get(HOME) or ".assayloop", directory)
         url = environment.get(DATABASE_URL) or f"{_SQLITE}{home / 'assayloop.db'}"
         url = _database_url(url, directory)
+        config = _config(environment, directory)
+        own = _own_name(url)
         return cls(
             home,
             url,
-            login=_config(environment, directory) / "logins" / _own_name(url),
+            keys=_place(environment.get(KEYS), directory) or config / "keys",
+            anchors=_place(environment.get(ANCHORS), directory)
+            or config / "anchors" / f"{own}.jsonl",
+            login=config / "logins" / own,
             mode=_mode(environment.get(MODE) or MODES[0]),
             token=environment.get(TOKEN) or "",
         )
@@ -99,6 +110,11 @@ def _config(environment: Mapping[str, str], directory: Path) -> Path:
     """Folder of this user's own settings, by the XDG Base Directory Specification."""
     given = environment.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - never raises
     return directory / given / "assayloop"
+
+
+def _place(text: str | None, directory: Path) -> Path | None:
+    """A path of the environment, absolute; None where there is none."""
+    return Path(os.path.normpath(directory / os.path.expanduser(text))) if text else None  # noqa: PTH111
 
 
 def _own_name(url: str) -> str:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import insert
+
 from db.ledger import Actor, Draft, append
-from db.models import SYSTEM, LedgerEntry
+from db.models import SYSTEM, Anchor, LedgerEntry
 from db.session import Database
+from orchestrator.history import anchors
 
 CAMPAIGN = "11111111-2222-4333-8444-555555555555"
 ACTOR = Actor("os account", "ada")
+KEY = Ed25519PrivateKey.from_private_bytes(b"secret of thirty-two characters.")
 
 CANDIDATE: dict[str, Any] = {
     "round": None,
@@ -121,16 +126,24 @@ def flag(draft: Draft, measurement: int, kind: str, number: int = 1) -> None:
 def everything(database: Database) -> None:
     """A campaign with rows in every folded table, the same each time to the byte."""
     begin(database)
-    model = Draft("model")
-    weights = model.attach(b"weights", "application/x-safetensors")
-    model.new("latent_model", hash=weights, name="tiny", card={"weights_sha256": weights})
-    write(database, model, chain=SYSTEM, at=2)
-    write(database, _person(), chain=SYSTEM, at=2)
-    for at, draft in enumerate((_proposed(), _decoded(), _sent(), _recorded(), _told()), 3):
+    write(database, model(b"weights"), chain=SYSTEM, at=2)
+    head = write(database, _people(), chain=SYSTEM, at=2)
+    with database.write(SYSTEM) as session:
+        anchor = anchors.sign(KEY, SYSTEM, head.sequence, head.hash, 2)
+        session.execute(insert(Anchor), [vars(anchor)])
+    for at, draft in enumerate((_proposed(), _decoded(), _sent(), _recorded(), told()), 3):
         write(database, draft, at=at)
 
 
-def _person() -> Draft:
+def model(weights: bytes) -> Draft:
+    """Register a model with such weights."""
+    draft = Draft("model")
+    sha256 = draft.attach(weights, "application/x-safetensors")
+    draft.new("latent_model", hash=sha256, name="tiny", card={"weights_sha256": sha256})
+    return draft
+
+
+def _people() -> Draft:
     draft = Draft("account")
     draft.new(
         "account",
@@ -141,6 +154,8 @@ def _person() -> Draft:
         reason="",
         created_at=2,
     )
+    key = KEY.public_key().public_bytes_raw().hex()
+    draft.new("signing_key", key=key, created_at=2, revoked_at=None, reason="")
     return draft
 
 
@@ -229,7 +244,8 @@ def _recorded() -> Draft:
     return draft
 
 
-def _told() -> Draft:
+def told() -> Draft:
+    """Tell a measurement of an object that is new."""
     draft = Draft("tell", {"provenance": "a notebook"})
     candidate(draft, 3, external_ids=["Å-4711", "𝒙"], point=None, object="C", reason="é\n")
     measurement(draft, 2, 3, value=1 / 3, measured_at=1, unit="µg")

@@ -1,9 +1,10 @@
-"""``assayloop audit``: whether the history is what was written, and the tables say the same."""
+"""``assayloop audit``: whether the history is what was written, and anchors that make it sure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,7 @@ from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
     from db.session import Database
+    from orchestrator.history.verify import Verification
 
 
 def verify(
@@ -22,28 +24,79 @@ def verify(
         str | None,
         typer.Argument(metavar="NAME", help="Only this campaign; by default all of them."),
     ] = None,
+    files: Annotated[
+        list[Path] | None,
+        typer.Option("--anchors", metavar="FILE", help="Anchors kept elsewhere; may be repeated."),
+    ] = None,
+    trust: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY",
+            help="Count only anchors of this public key, or of the one in this file.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify chains, tables and artifacts; exit code 5 where something is wrong.
+    """Verify chains, tables, artifacts and anchors; exit code 5 where something is wrong.
 
     Each entry's hash is computed again, the tables are folded again from the ledger and compared
-    row by row, and every artifact's bytes are hashed.
+    row by row, every artifact's bytes are hashed, and every anchor is compared with the entry it
+    names. With --trust, nothing in the database says which keys are good.
     """
     from orchestrator import wiring
+    from orchestrator.history.protection import Outside
     from orchestrator.history.verify import verify as check
 
-    database = wiring.database(Settings.read())
+    settings = Settings.read()
+    outside = Outside.of(settings, tuple(files or ()), tuple(trust or ()))
+    database = wiring.database(settings)
     with _progress(database, quiet=as_json) as progress:
-        found = check(database, name, progress)
+        found = check(database, name, progress, outside)
     if as_json:
         rows = [{"where": problem.where, "what": problem.what} for problem in found.problems]
-        print_json({"ok": found.ok, "entries": found.entries, "problems": rows})
+        counts = {"anchors": found.anchors, "unanchored": found.unanchored}
+        print_json({"ok": found.ok, "entries": found.entries, **counts, "problems": rows})
     elif found.ok:
         typer.echo(f"{found.entries} entries: chains, tables and artifacts are what was written.")
+        typer.echo(_anchored(found))
     else:
         print_error(AssayloopError(found.problems))
         typer.echo(f"{found.entries} entries, {len(found.problems)} problems; `--json` prints all.")
     raise typer.Exit(ExitCode.DONE if found.ok else ExitCode.UNVERIFIED)
+
+
+def _anchored(found: Verification) -> str:
+    """How far nobody can have rewritten them."""
+    if not found.anchors:
+        return "No anchor: a chain cut or rewritten as a whole would pass. `audit anchor` signs."
+    after = f"{found.unanchored} entries came later" if found.unanchored else "none came later"
+    return f"{found.anchors} anchors hold; {after}."
+
+
+def anchor(
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Add them to this file, instead of the settings' one."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sign the heads of all chains that grew, and keep what was signed outside the database.
+
+    Refused, with exit code 5, where a chain is not what an earlier anchor in the file says.
+    """
+    from orchestrator import actors, wiring
+    from orchestrator.history import keys
+
+    settings = Settings.read()
+    database = wiring.database(settings)
+    actors.current(database, actors.Scope.AUDIT)
+    made = keys.anchor(database, settings, out)
+    if as_json:
+        print_json([vars(one) for one in made])
+        return
+    target = out or settings.anchors
+    typer.echo(f"{len(made)} chains grew and were anchored; their anchors are in")
+    typer.echo(target)
 
 
 @contextmanager

@@ -22,7 +22,8 @@ GROUPS = {
     "models": "See and train the models of latent spaces.",
     "data": "Get and add what models are trained on.",
     "db": "Upgrade or check the database.",
-    "audit": "Verify the history.",
+    "audit": "Verify the history, and anchor it.",
+    "audit keys": "The keys that sign anchors.",
     "account": "Who may write, and in which role.",
 }
 
@@ -66,7 +67,12 @@ COMMANDS = (
     Command("data list", "data:list_data", "List the data to train on."),
     Command("db upgrade", "db:upgrade", "Create the database, or bring it to this release."),
     Command("db check", "db:check", "Say whether the database is at this release."),
-    Command("audit verify", "audit:verify", "Verify chains, tables and artifacts."),
+    Command("audit verify", "audit:verify", "Verify chains, tables, artifacts and anchors."),
+    Command("audit anchor", "audit:anchor", "Sign the heads of all chains."),
+    Command("audit keys create", "keys:create", "Make a key that signs anchors."),
+    Command("audit keys list", "keys:list_keys", "List the keys, good and revoked."),
+    Command("audit keys rotate", "keys:rotate", "Put a new key in the old one's place."),
+    Command("audit keys revoke", "keys:revoke", "Let nothing count that a key signs from now on."),
     Command("account create", "account:create", "Make an account for a person."),
     Command("account list", "account:list_accounts", "List the accounts."),
     Command("account password", "account:password", "Give your account another password."),
@@ -103,14 +109,14 @@ def build(root: typer.Typer) -> TyperGroup:
     """The command line: the root's own options, and below it every command of the table."""
     group = get_command(root)
     assert isinstance(group, TyperGroup)
-    below = {
-        name: TyperGroup(name=name, help=line, no_args_is_help=True, context_settings=CONTEXT)
-        for name, line in GROUPS.items()
-    }
+    below = {"": group}
+    for path, line in GROUPS.items():
+        above, _, name = path.rpartition(" ")
+        below[path] = TyperGroup(
+            name=name, help=line, no_args_is_help=True, context_settings=CONTEXT
+        )
+        below[above].add_command(below[path])
     for command in COMMANDS:
-        *above, name = command.name.split()
-        parent = below[above[0]] if above else group
-        parent.add_command(LazyCommand(name, command))
-    for part in below.values():
-        group.add_command(part)
+        above, _, name = command.name.rpartition(" ")
+        below[above].add_command(LazyCommand(name, command))
     return group

@@ -1,12 +1,16 @@
-"""What protects a history besides its chain: that nobody was let in past it.
+"""What protects a history besides its chain: anchors, secrets, weights on disk.
 
 Each check reads the stored tables alone; that these are what the ledger says, the fold shows.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain as joined
+from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,8 +18,88 @@ from sqlalchemy.orm import Session
 from adapters.messages import plain, quote
 from db.models import SYSTEM
 from orchestrator.accounts import fingerprint
-from orchestrator.errors import Problem
-from orchestrator.history import refold
+from orchestrator.errors import BadInput, Problem
+from orchestrator.history import anchors, refold
+from orchestrator.history.anchors import Anchor, Anchored
+from orchestrator.latent import registry
+from orchestrator.latent.protocol import SpaceError
+from orchestrator.settings import ANCHORS, Settings
+
+
+@dataclass(frozen=True)
+class Outside:
+    """What lies outside the database and speaks for it."""
+
+    anchors: tuple[Path, ...] = ()
+    """Files of anchors."""
+    trusted: frozenset[str] | None = None
+    """Public keys whose anchors count; None for those that the database has registered."""
+    models: Path | None = None
+    """Folder of the user's own models."""
+
+    @classmethod
+    def of(
+        cls, settings: Settings, files: tuple[Path, ...] = (), trusted: tuple[str, ...] = ()
+    ) -> Outside:
+        """What the settings name.
+
+        Args:
+            files: Files of anchors instead of the settings', which need not be there.
+            trusted: Public keys in hexadecimal, or files that hold one.
+
+        Raises:
+            BadInput: a file or key cannot be read.
+        """
+        own = settings.anchors
+        return cls(
+            files or ((own,) if own.exists() else ()),
+            frozenset(map(_public, trusted)) if trusted else None,
+            settings.models,
+        )
+
+
+def _public(text: str) -> str:
+    """A public key given by its hexadecimal digits, or by a file that holds them."""
+    found = text.strip().lower()
+    try:
+        if Path(text).is_file():
+            found = Path(text).read_text(encoding="utf-8").strip().lower()
+    except (OSError, ValueError) as error:
+        raise BadInput.of("--trust", f"{text} cannot be read: {error}") from None
+    if len(found) != 64 or not set(found) <= set("0123456789abcdef"):
+        remedy = "64 hexadecimal digits, as `assayloop audit keys list` prints them, or their file"
+        raise BadInput.of("--trust", f"{quote(found)} is no public key", remedy)
+    return found
+
+
+def check(
+    session: Session, outside: Outside, labels: Mapping[str, str], *, whole: bool
+) -> Anchored:
+    """Everything this module looks at.
+
+    Args:
+        session: One consistent view of the database.
+        labels: The chains that are verified, the system chain among them, with their names for a
+            person.
+        whole: Whether these are all there are: then anchors of any other chain are a problem.
+
+    Raises:
+        BadInput: a file of anchors cannot be read.
+    """
+    found = joined(_lines(outside.anchors), anchors.copies(session))
+    wanted = (one for one in found if whole or one[1] is None or one[1].chain in labels)
+    result = anchors.check(session, wanted, labels, outside.trusted)
+    result.problems += secrets(session)
+    result.problems += weights(session, outside.models)
+    return result
+
+
+def _lines(files: tuple[Path, ...]) -> Iterator[tuple[str, Anchor | None]]:
+    for file in files:
+        try:
+            yield from anchors.read(file)
+        except OSError as error:
+            raise BadInput.of(ANCHORS, f"{file} cannot be read: {error.strerror}") from None
 
 
 def secrets(session: Session) -> Iterator[Problem]:
@@ -43,3 +127,33 @@ def secrets(session: Session) -> Iterator[Problem]:
             genuine = False
         if not genuine:
             yield Problem(f"table secret, {quote(values['id'])}", "no entry made it as it is")
+
+
+def weights(session: Session, home: Path | None) -> Iterator[Problem]:
+    """Models on disk, of those that are registered, whose weights are no longer theirs.
+
+    A model that is no longer there is no problem: its weights are artifacts of the database.
+    """
+    models = refold.untyped("latent_model")
+    known = set(session.scalars(select(models.c.hash)))
+    if not known:
+        return
+    try:
+        found = registry.list_models(home)
+    except SpaceError as error:
+        yield Problem("models", str(error))
+        return
+    for model in found:
+        expected = model.card.get("weights_sha256")
+        if expected not in known:
+            continue
+        file = model.folder / "weights.safetensors"
+        try:
+            with file.open("rb") as data:
+                actual = hashlib.file_digest(data, "sha256").hexdigest()
+        except OSError as error:
+            yield Problem(str(file), f"cannot be read: {error.strerror}")
+            continue
+        if actual != expected:
+            what = f"was changed: its SHA-256 is {actual}, and {expected} is registered"
+            yield Problem(str(file), what)

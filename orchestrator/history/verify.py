@@ -2,9 +2,9 @@
 
 What is checked, in this order: the schema's revision and tables; the triggers that refuse changes;
 the system chain; every campaign's chain against the genesis hash that the system chain keeps; the
-tables against the fold; artifacts against their hashes; secrets against the entries that made
-them. A chain cannot show that its own tail was
-cut, or that it was rewritten from some entry on together with the tables: anchors show that.
+tables against the fold; artifacts against their hashes; and what :mod:`protection` looks at. A
+chain cannot show that its own tail was cut, or that it was rewritten from some entry on together
+with the tables: anchors show that.
 
 Everything is read in one consistent view, entries are streamed, and memory holds the fold of one
 campaign. What was tampered with is reported, whatever it is, and never raises.
@@ -31,6 +31,7 @@ from db.models import SYSTEM, Base, LedgerEntry
 from db.session import Database
 from orchestrator.errors import NotFound, Problem
 from orchestrator.history import protection, refold
+from orchestrator.history.protection import Outside
 from orchestrator.history.refold import Rows, fold_again
 
 __all__ = ["Verification", "fold_again", "verify"]
@@ -49,6 +50,10 @@ class Verification:
     entries: int
     """Ledger entries that were checked."""
     problems: tuple[Problem, ...]
+    anchors: int = 0
+    """Anchors that hold."""
+    unanchored: int = 0
+    """Entries after the last anchor of their chain: a forgery of these, no anchor would show."""
 
     @property
     def ok(self) -> bool:
@@ -63,6 +68,8 @@ class _Walk:
     session: Session
     progress: Callable[[int], None]
     entries: int = 0
+    heads: dict[str, int] = field(default_factory=dict)
+    """Entries of each chain that was checked."""
     problems: list[Problem] = field(default_factory=list)
     genesis: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Name and first hash of each campaign, by the system chain."""
@@ -84,6 +91,7 @@ def verify(
     database: Database,
     campaign: str | None = None,
     progress: Callable[[int], None] | None = None,
+    outside: Outside | None = None,
 ) -> Verification:
     """Check the history, or the system chain and one campaign.
 
@@ -91,9 +99,11 @@ def verify(
         database: What to check.
         campaign: NAME, NAME#2 or UUID; all campaigns, where None.
         progress: Told now and then how many entries have been checked.
+        outside: What lies outside the database and speaks for it.
 
     Raises:
         NotFound: neither the tables nor the ledger know that campaign.
+        BadInput: a file of anchors cannot be read.
     """
     schema = list(_schema(database))
     if schema:
@@ -110,9 +120,12 @@ def verify(
         for chain in sorted(wanted):
             _campaign(walk, chain, is_there=chain in there)
         _strangers(walk, {SYSTEM, *there})
-        walk.problems += protection.secrets(session)
+        labels = {chain: walk.label(chain) for chain in (SYSTEM, *sorted(wanted))}
+        anchored = protection.check(session, outside or Outside(), labels, whole=campaign is None)
+        walk.problems += anchored.problems
         walk.progress(walk.entries)
-        return Verification(walk.entries, tuple(walk.problems))
+        after = (max(last - anchored.heads.get(one, 0), 0) for one, last in walk.heads.items())
+        return Verification(walk.entries, tuple(walk.problems), anchored.count, sum(after))
 
 
 def _schema(database: Database) -> Iterator[Problem]:
@@ -192,6 +205,7 @@ def _chain(walk: _Walk, chain: str) -> str | None:
             )
         first, last = first or entry.hash, entry
         walk.entries += 1
+        walk.heads[chain] = walk.heads.get(chain, 0) + 1
         if walk.entries % STEP == 0:
             walk.progress(walk.entries)
     if chain == SYSTEM:

@@ -2,7 +2,9 @@
 
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
+from orchestrator import Campaign
 from tests.e2e.terminal import Terminal
 
 
@@ -17,6 +19,12 @@ def tamper(terminal: Terminal, statement: str) -> None:
         database.execute(statement)
         for _, text in triggers:
             database.execute(text)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Put a database in the place of another, as SQLite's own tool does."""
+    with closing(sqlite3.connect(source)) as one, closing(sqlite3.connect(target)) as other:
+        one.backup(other)
 
 
 def test_an_untouched_history_is_verified(finished: Terminal) -> None:
@@ -55,3 +63,58 @@ def test_many_problems_fit_a_screen(finished: Terminal) -> None:
 
 def test_an_unknown_campaign_cannot_be_verified(finished: Terminal) -> None:
     assert "known: box" in finished.refused("audit", "verify", "bxo")
+
+
+# Anchors --------------------------------------------------------------------------------------
+
+
+def test_an_old_backup_that_was_restored_is_found_by_an_anchor(
+    finished: Terminal, tmp_path: Path
+) -> None:
+    """A chain that was cut is sound in itself; only what was kept elsewhere knows the rest."""
+    assert "run `assayloop audit keys create`" in finished.refused("audit", "anchor")
+    made = finished("audit", "keys", "create")
+    assert made.code == 0
+    file = tmp_path / "home" / "assayloop.db"
+    copy(file, tmp_path / "backup.db")
+    again = finished.spec("more", "evaluations: 6", "evaluations: 2")
+    Campaign.open(again).run()
+    done = finished("audit", "anchor", "--json")
+    assert [one["chain"] for one in done.json][-1] == "system"
+    ended = finished("audit", "verify", "--json")
+    assert (ended.code, ended.json["anchors"], ended.json["unanchored"]) == (0, 3, 0)
+    assert "3 anchors hold; none came later" in finished("audit", "verify").out
+    copy(tmp_path / "backup.db", file)
+    ended = finished("audit", "verify", "--json")
+    assert ended.code == 5
+    assert {"an old backup was restored"} == {
+        problem["what"].rpartition("or ")[2] for problem in ended.json["problems"]
+    }
+    assert finished("audit", "anchor").code == 5, "and it is not signed"
+
+
+def test_without_an_anchor_verification_says_what_it_cannot_know(finished: Terminal) -> None:
+    assert "No anchor: a chain cut or rewritten as a whole" in finished("audit", "verify").out
+
+
+def test_an_auditor_trusts_a_key_and_not_the_database(finished: Terminal) -> None:
+    finished("audit", "keys", "create")
+    out = finished.folder / "elsewhere" / "anchors.jsonl"
+    assert str(out) in finished("audit", "anchor", "--out", out).out
+    (row,) = finished("audit", "keys", "list", "--json").json
+    arguments = ["audit", "verify", "--anchors", out, "--trust", row["key"]]
+    assert finished(*arguments).code == 0
+    assert finished(*arguments[:-1], "0" * 64).code == 5
+    assert "is no public key" in finished.refused(*arguments[:-1], "0")
+    assert "cannot be read" in finished.refused("audit", "verify", "--anchors", "none.jsonl")
+
+
+def test_keys_are_listed_rotated_and_revoked(finished: Terminal) -> None:
+    finished("audit", "keys", "create")
+    assert "a reason is required" in finished.refused("audit", "keys", "rotate")
+    assert finished("audit", "keys", "rotate", "--reason", "once a year").code == 0
+    old, new = finished("audit", "keys", "list", "--json").json
+    assert (old["reason"], new["revoked_at"], new["private"]) == ("once a year", None, True)
+    said = finished("audit", "keys", "revoke", new["key"][:8], "--reason", "stolen").out
+    assert said.startswith(f"The key {new['key'][:16]} is revoked")
+    assert "stolen" in finished("audit", "keys", "list").out

@@ -257,7 +257,7 @@ def test_an_entry_of_a_later_release_is_refused() -> None:
 
 def test_every_folded_table_has_its_chain_and_entry() -> None:
     """Else a table would escape verification."""
-    beside = {"ledger_entry", "artifact_chunk", "lease", "secret"}
+    beside = {"ledger_entry", "anchor", "artifact_chunk", "lease", "secret"}
     assert set(Base.metadata.tables) - beside == set(CHAIN_COLUMN)
     for name in CHAIN_COLUMN:
         assert "entry" in Base.metadata.tables[name].columns

@@ -383,7 +383,7 @@ def test_a_hollow_function_behind_the_triggers_is_found(intruder: Intruder) -> N
                 "LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$"
             )
         )
-    assert len(problems(intruder)) == 15
+    assert len(problems(intruder)) == 18
 
 
 @pytest.mark.parametrize(
