@@ -383,7 +383,7 @@ class Account(Base):
     __tablename__ = "account"
     name: Mapped[str] = mapped_column(Text, primary_key=True)
     full_name: Mapped[str]
-    """As the person is called."""
+    """The printed name of a signature (21 CFR 11.50)."""
     role: Mapped[str]
     """viewer, operator, owner, auditor or admin."""
     state: Mapped[str]
@@ -441,6 +441,25 @@ class Anchor(Base):
     signature: Mapped[str] = mapped_column(String(128))
 
 
+class Signature(Base):
+    """A person's signature under one entry of the same chain (21 CFR 11.50 and 11.70)."""
+
+    __tablename__ = "signature"
+    chain: Mapped[str] = _chain()
+    number: Mapped[int] = _number()
+    signed: Mapped[int]
+    """Number of the entry."""
+    hash: Mapped[str] = mapped_column(String(64))
+    """That entry's hash, which the signature is bound to."""
+    account: Mapped[str]
+    name: Mapped[str]
+    """Full name of the signer, as it was then."""
+    meaning: Mapped[str]
+    """reviewed, approved or responsible."""
+    signed_at: Mapped[int]
+    entry: Mapped[int]
+
+
 CHAIN_COLUMN = {
     "artifact": "chain",
     "campaign": "id",
@@ -456,6 +475,7 @@ CHAIN_COLUMN = {
     "measurement_flag": "campaign",
     "account": None,
     "signing_key": None,
+    "signature": "chain",
 }
 """The folded tables, and the column of each that holds the chain (None: the system chain)."""
 
@@ -466,5 +486,6 @@ APPEND_ONLY = (
     "artifact",
     "artifact_chunk",
     "anchor",
+    "signature",
 )
 """Tables whose rows are refused UPDATE and DELETE by triggers."""

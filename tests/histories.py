@@ -132,7 +132,8 @@ def everything(database: Database) -> None:
         anchor = anchors.sign(KEY, SYSTEM, head.sequence, head.hash, 2)
         session.execute(insert(Anchor), [vars(anchor)])
     for at, draft in enumerate((_proposed(), _decoded(), _sent(), _recorded(), told()), 3):
-        write(database, draft, at=at)
+        entry = write(database, draft, at=at)
+    write(database, _signed(entry), at=8)
 
 
 def model(weights: bytes) -> Draft:
@@ -156,6 +157,21 @@ def _people() -> Draft:
     )
     key = KEY.public_key().public_bytes_raw().hex()
     draft.new("signing_key", key=key, created_at=2, revoked_at=None, reason="")
+    return draft
+
+
+def _signed(entry: LedgerEntry) -> Draft:
+    draft = Draft("sign")
+    draft.new(
+        "signature",
+        number=1,
+        signed=entry.sequence,
+        hash=entry.hash,
+        account="grace",
+        name="Grace Hopper",
+        meaning="reviewed",
+        signed_at=8,
+    )
     return draft
 
 

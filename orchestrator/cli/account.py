@@ -33,7 +33,9 @@ def ask_password(prompt: str, *, twice: bool = False) -> str:
 
 def create(
     name: AccountName,
-    full_name: Annotated[str, typer.Option(metavar="TEXT", help="Of the person.")] = "",
+    full_name: Annotated[
+        str, typer.Option(metavar="TEXT", help="Of the person; printed with each signature.")
+    ] = "",
     role: Annotated[
         str, typer.Option(help="viewer, operator, owner, auditor or admin.")
     ] = "viewer",

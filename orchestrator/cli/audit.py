@@ -40,8 +40,8 @@ def verify(
     """Verify chains, tables, artifacts and anchors; exit code 5 where something is wrong.
 
     Each entry's hash is computed again, the tables are folded again from the ledger and compared
-    row by row, every artifact's bytes are hashed, and every anchor is compared with the entry it
-    names. With --trust, nothing in the database says which keys are good.
+    row by row, every artifact's bytes are hashed, and every anchor and signature is compared with
+    the entry it names. With --trust, nothing in the database says which keys are good.
     """
     from orchestrator import wiring
     from orchestrator.history.protection import Outside

@@ -79,6 +79,8 @@ COMMANDS = (
     Command("account disable", "account:disable", "End an account for good."),
     Command("login", "account:login", "Prove who you are, for some hours."),
     Command("logout", "account:logout", "End your login."),
+    Command("sign", "sign:sign", "Sign an entry of the history."),
+    Command("audit signatures", "sign:list_signatures", "List who signed what of a campaign."),
 )
 
 

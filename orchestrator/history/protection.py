@@ -1,4 +1,4 @@
-"""What protects a history besides its chain: anchors, secrets, weights on disk.
+"""What protects a history besides its chain: anchors, signatures, secrets, weights on disk.
 
 Each check reads the stored tables alone; that these are what the ledger says, the fold shows.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import chain as joined
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from adapters.messages import plain, quote
@@ -89,6 +89,8 @@ def check(
     found = joined(_lines(outside.anchors), anchors.copies(session))
     wanted = (one for one in found if whole or one[1] is None or one[1].chain in labels)
     result = anchors.check(session, wanted, labels, outside.trusted)
+    for chain, label in labels.items():
+        result.problems += signatures(session, chain, label)
     result.problems += secrets(session)
     result.problems += weights(session, outside.models)
     return result
@@ -100,6 +102,22 @@ def _lines(files: tuple[Path, ...]) -> Iterator[tuple[str, Anchor | None]]:
             yield from anchors.read(file)
         except OSError as error:
             raise BadInput.of(ANCHORS, f"{file} cannot be read: {error.strerror}") from None
+
+
+def signatures(session: Session, chain: str, label: str) -> Iterator[Problem]:
+    """Signatures of a chain that are not bound to the entry they name."""
+    given, entry = refold.untyped("signature"), refold.untyped("ledger_entry")
+    query = (
+        select(given.c.number, given.c.signed, given.c.hash, given.c.account, entry.c.hash)
+        .outerjoin(entry, and_(entry.c.chain == given.c.chain, entry.c.sequence == given.c.signed))
+        .where(given.c.chain == chain)
+        .order_by(given.c.number)
+    )
+    for number, signed, bound, account, stored in session.execute(query).tuples():
+        if bound != stored:
+            what = f"{quote(account)} signed an entry {signed} whose hash is {quote(bound)}"
+            there = "there is no such entry" if stored is None else f"its hash is {quote(stored)}"
+            yield Problem(f"{label}, signature {number}", f"{what}; {there}")
 
 
 def secrets(session: Session) -> Iterator[Problem]:

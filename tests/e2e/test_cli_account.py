@@ -160,3 +160,32 @@ def test_no_password_is_a_mistake_and_nothing_is_half_made(
 
 def test_logging_out_without_a_login_is_no_mistake(terminal: Terminal) -> None:
     assert terminal("logout").out == "Nobody is logged in.\n"
+
+
+# Signatures -----------------------------------------------------------------------------------
+
+
+def test_an_entry_is_signed_and_the_signature_is_listed(person: Person) -> None:
+    """A reviewer's name stands under what was reviewed, for everybody to read."""
+    person.logs_in("bob")
+    said = person.types(PASSWORD)("sign", "box", 1, "--meaning", "approved")
+    assert said.code == 0
+    assert said.out.startswith("Entry 1 of box#1: approved by Bob Ross,")
+    ended = person.types(PASSWORD)("sign", "box", 2, "--meaning", "reviewed", "--json")
+    rows = person.terminal("audit", "signatures", "box", "--json").json
+    assert [(row["signed"], row["meaning"], row["name"]) for row in rows] == [
+        (1, "approved", "Bob Ross"),
+        (2, "reviewed", "Bob Ross"),
+    ]
+    assert rows[1] == ended.json
+    assert "Bob Ross" in person.terminal("audit", "signatures", "box").out
+    assert person.terminal("audit", "verify").code == 0
+
+
+def test_signing_needs_a_login_a_meaning_and_the_password(person: Person) -> None:
+    assert "nobody is logged in" in person.terminal.refused("sign", "box", 1)
+    person.logs_in("bob")
+    assert "'' is no meaning" in person.types(PASSWORD).refused("sign", "box", 1)
+    wrong = person.types("something else")
+    assert "has this password" in wrong.refused("sign", "box", 1, "--meaning", "approved")
+    assert person.terminal("audit", "signatures", "box", "--json").json == []

@@ -58,7 +58,7 @@ def test_entries_are_numbered_from_one_and_name_the_one_before(database: Databas
     """Else an entry could be taken out and nobody would know."""
     histories.everything(database)
     found = entries(database)
-    assert [entry.sequence for entry in found] == [1, 2, 3, 4, 5, 6]
+    assert [entry.sequence for entry in found] == [1, 2, 3, 4, 5, 6, 7]
     assert [entry.previous for entry in found] == [GENESIS, *(entry.hash for entry in found[:-1])]
     assert [entry.hash for entry in found] == [digest(entry) for entry in found]
 
