@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
-import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import URL, BigInteger, Boolean, Double, create_engine, text
+from sqlalchemy import BigInteger, Boolean, Double, text
 
-from db import migrate, repository
+from db import repository
 from db.columns import Vector
 from db.ledger import GENESIS, Draft, digest, key_columns
 from db.models import CHAIN_COLUMN, SYSTEM, Base, LedgerEntry
@@ -23,95 +18,10 @@ from orchestrator.history import refold
 from orchestrator.history.verify import fold_again, verify
 from tests import histories
 from tests.histories import CAMPAIGN
+from tests.intruder import Intruder
 
 OTHER = CAMPAIGN.replace("1", "9")
 HERE = f"campaign small {CAMPAIGN}"
-
-
-class Intruder:
-    """Somebody with a database tool, in whose way is neither a trigger nor a foreign key."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self._triggers: dict[str, str] = {}
-
-    def does(self, *statements: str, **values: object) -> None:
-        """Run raw SQL."""
-        if self.database.engine.dialect.name == "sqlite":
-            self._on_sqlite(statements, values)
-            return
-        with self.database.engine.begin() as connection:
-            connection.execute(text("SET LOCAL session_replication_role = replica"))
-            for statement in statements:
-                connection.execute(text(statement), values)
-
-    def leaves(self) -> None:
-        """Put everything but the data back as it was."""
-        if self._triggers:
-            self._on_sqlite(tuple(self._triggers.values()), {})
-            self._triggers = {}
-
-    def _on_sqlite(self, statements: tuple[str, ...], values: dict[str, object]) -> None:
-        assert self.database.engine.url.database is not None
-        connection = sqlite3.connect(self.database.engine.url.database)
-        connection.execute("PRAGMA synchronous = OFF")
-        there = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
-        if not self._triggers:
-            self._triggers = dict(connection.execute(there))
-            for name in self._triggers:
-                connection.execute(f"DROP TRIGGER {name}")
-        for statement in statements:
-            connection.execute(statement, values)
-        connection.commit()
-        connection.close()
-
-
-@pytest.fixture(scope="session")
-def sound_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with a sound history, to be copied."""
-    path = tmp_path_factory.mktemp("sound") / "sound.db"
-    _fill(f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture(scope="session")
-def sound_template(postgresql: URL) -> str:
-    """A PostgreSQL database with a sound history, to be copied."""
-    _on_server(postgresql, "CREATE DATABASE sound")
-    _fill(postgresql.set(database="sound").render_as_string(hide_password=False))
-    return "sound"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def intruder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Intruder]:
-    """Somebody with a database tool, before a history that is sound; on each kind."""
-    if request.param == "sqlite":
-        shutil.copy(request.getfixturevalue("sound_file"), tmp_path / "copy.db")
-        database = Database(f"sqlite:///{tmp_path / 'copy.db'}")
-        yield Intruder(database)
-        database.close()
-        return
-    server, name = request.getfixturevalue("postgresql"), f"copy_{uuid4().hex}"
-    template = request.getfixturevalue("sound_template")
-    _on_server(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    database = Database(server.set(database=name).render_as_string(hide_password=False))
-    yield Intruder(database)
-    database.close()
-    _on_server(server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _fill(url: str) -> None:
-    database = Database(url)
-    migrate.upgrade(database.engine)
-    histories.everything(database)
-    database.close()
-
-
-def _on_server(server: URL, statement: str) -> None:
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
 
 
 def problems(intruder: Intruder) -> list[str]:
