@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import Text, and_, func, or_, select, type_coerce
 from sqlalchemy.orm import Session, aliased
 
-from db.columns import storable
+from db.columns import canonical, storable
 from db.models import (
     Attempt,
     Base,
@@ -86,6 +86,18 @@ def candidates(
     if round is not None:
         query = query.where(Candidate.round == round)
     return session.scalars(query).all()
+
+
+def candidates_called(session: Session, campaign_id: str, external: str) -> Sequence[Candidate]:
+    """Candidates that people know by that external ID, in order."""
+    stored = type_coerce(Candidate.external_ids, Text)
+    found = session.scalars(
+        select(Candidate)
+        .where(Candidate.campaign == campaign_id)
+        .where(stored.contains(canonical(external), autoescape=True))
+        .order_by(Candidate.number)
+    )
+    return [one for one in found if storable(external) in one.external_ids]
 
 
 def twin(session: Session, campaign_id: str, key: str) -> Candidate | None:

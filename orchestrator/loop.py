@@ -29,11 +29,8 @@ from db.ledger import Draft
 from db.models import Campaign, Fit, Round
 from db.session import now
 from db.states import CampaignState
-from orchestrator import arrivals, candidates, dataset, dispatch, recording, stopping
-from orchestrator.latent.realise import realised
-from orchestrator.proposers import registry
+from orchestrator import arrivals, candidates, computing, dataset, dispatch, recording, stopping
 from orchestrator.stopping import Progress
-from orchestrator.surrogates.protocol import Data
 from orchestrator.wiring import Parts
 
 PROPOSE, DECODE = 1, 2
@@ -107,18 +104,18 @@ def open_round(parts: Parts, q: int, source: str = "proposed") -> int:
         position = repository.position(session, parts.campaign)
         pending = repository.pending(session, parts.campaign)
         stored = _usable_fit(parts, session, campaign)
-        data = _data(parts, session, position if stored is None else stored.position)
+        data = computing.data(session, parts, position if stored is None else stored.position)
     number = campaign.rounds + 1
     seed = stream(parts, number, PROPOSE)
     kind = parts.spec.proposer.kind if stored or not parts.proposer.needs_fit else "random"
-    proposer = parts.proposer if kind == parts.spec.proposer.kind else registry.proposer(kind)
-    proposal = proposer.propose(
-        parts.problem,
-        None if stored is None else parts.surrogate.restore(stored.state, data, parts.space.bounds),
+    proposal = computing.proposal(
+        parts,
+        kind,
+        None if stored is None else stored.state,
         data,
         dataset.points(pending, parts.spec.surrogate.at, parts.space.dim),
         q,
-        np.random.default_rng(seed),
+        seed,
     )
     with parts.write() as session:
         draft = Draft("propose")
@@ -152,17 +149,6 @@ def _usable_fit(parts: Parts, session: Session, campaign: Campaign) -> Fit | Non
     return newest if newest is not None and newest.revision == parts.revision else None
 
 
-def _data(parts: Parts, session: Session, position: int) -> Data:
-    return dataset.data(
-        session,
-        parts.campaign,
-        parts.objective,
-        position=position,
-        at=parts.spec.surrogate.at,
-        dim=parts.space.dim,
-    )
-
-
 # 2. decode ------------------------------------------------------------------------------------
 
 
@@ -177,9 +163,8 @@ def decode(parts: Parts, round: int) -> int:
         members = repository.candidates(session, parts.campaign, round=round)
     if row.state != "proposed":
         return 0
-    rng = np.random.default_rng(stream(parts, round, DECODE))
-    decoded = parts.space.decode(dataset.points(members, "proposed", parts.space.dim), rng)
-    points = realised(parts.space, decoded)
+    drawn = dataset.points(members, "proposed", parts.space.dim)
+    decoded, points = computing.decoding(parts, drawn, stream(parts, round, DECODE))
     with parts.write() as session:
         campaign = repository.campaign(session, parts.campaign)
         draft = Draft("decode", {"round": round})
@@ -259,7 +244,7 @@ def refit(parts: Parts) -> int | None:
         if not parts.proposer.needs_fit or measured <= known or open_jobs > parts.spec.in_flight:
             return None
         number = repository.next_number(session, Fit, parts.campaign)
-        data = _data(parts, session, position)
+        data = computing.data(session, parts, position)
     if not np.isfinite(data.values).all(axis=1).any():
         return None
     started = time.monotonic()

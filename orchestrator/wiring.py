@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
@@ -15,7 +15,7 @@ from adapters import registry as evaluators
 from adapters.protocol import Evaluator, EvaluatorError, OptionError
 from db import lease, migrate, repository
 from db.ledger import Actor, Draft, append
-from db.models import Campaign, LedgerEntry
+from db.models import LedgerEntry
 from db.session import Database, now
 from orchestrator import actors
 from orchestrator.errors import BadInput, Busy, Conflict, SchemaMismatch
@@ -205,32 +205,44 @@ def build(opened: Database, campaign_id: str, *, actor: Actor | None = None) -> 
     """
     with opened.read() as session:
         row = repository.campaign(session, campaign_id)
-        revision = repository.revision(session, campaign_id, row.revision)
-    spec = Spec.model_validate(revision.resolved)
     try:
-        parts = _parts(opened, row, spec, actor or actors.current(opened))
+        parts = of_revision(opened, row.id, row.revision, actor or actors.current(opened))
+        made = {one.use: evaluators.create(one.use, one.options) for one in parts.spec.evaluators}
     except (EvaluatorError, SpaceError, registry.RegistryError) as error:
         raise BadInput.of(f"{row.name}#{row.ordinal}", str(error)) from None
-    if "torch" in sys.modules:  # whatever computes with it has imported it by now
-        sys.modules["torch"].set_num_threads(spec.threads)
-    return parts
+    _fix_threads(parts.spec)  # an evaluator may be the first to import torch
+    return replace(parts, evaluators=made)
 
 
-def _parts(opened: Database, row: Campaign, spec: Spec, actor: Actor) -> Parts:
-    return Parts(
+def of_revision(opened: Database, campaign_id: str, number: int, actor: Actor) -> Parts:
+    """Wire what computes by one revision of the spec, without evaluators: an auditor needs none.
+
+    Raises:
+        SpaceError: its space or model is unknown or cannot be used.
+        RegistryError: its proposer or surrogate is unknown.
+    """
+    with opened.read() as session:
+        revision = repository.revision(session, campaign_id, number)
+    spec = Spec.model_validate(revision.resolved)
+    parts = Parts(
         database=opened,
         actor=actor,
-        campaign=row.id,
-        revision=row.revision,
+        campaign=campaign_id,
+        revision=number,
         spec=spec,
         space=space(spec),
         objective=Objective(spec.objective),
-        evaluators={
-            part.use: evaluators.create(part.use, part.options) for part in spec.evaluators
-        },
+        evaluators={},
         proposer=registry.proposer(spec.proposer.kind),
         surrogate=registry.surrogate(spec.surrogate.kind),
     )
+    _fix_threads(spec)
+    return parts
+
+
+def _fix_threads(spec: Spec) -> None:
+    if "torch" in sys.modules:  # whatever computes with it has imported it by now
+        sys.modules["torch"].set_num_threads(spec.threads)
 
 
 @contextmanager

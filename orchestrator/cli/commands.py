@@ -22,7 +22,7 @@ GROUPS = {
     "models": "See and train the models of latent spaces.",
     "data": "Get and add what models are trained on.",
     "db": "Upgrade or check the database.",
-    "audit": "Verify the history, and anchor it.",
+    "audit": "Verify, anchor and replay the history.",
     "audit keys": "The keys that sign anchors.",
     "account": "Who may write, and in which role.",
 }
@@ -73,6 +73,7 @@ COMMANDS = (
     Command("audit keys list", "keys:list_keys", "List the keys, good and revoked."),
     Command("audit keys rotate", "keys:rotate", "Put a new key in the old one's place."),
     Command("audit keys revoke", "keys:revoke", "Let nothing count that a key signs from now on."),
+    Command("audit replay", "audit:replay", "Compute stored proposals again."),
     Command("account create", "account:create", "Make an account for a person."),
     Command("account list", "account:list_accounts", "List the accounts."),
     Command("account password", "account:password", "Give your account another password."),

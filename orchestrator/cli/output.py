@@ -43,10 +43,9 @@ def error_lines(problems: Sequence[Problem]) -> list[tuple[str, str | None]]:
 
 
 def _wrap(text: str, indent: str, most: int, first: str = "") -> list[str]:
-    """Paragraph of at most ``most`` lines, without anything that would move a cursor."""
-    shown = "".join(char if char.isprintable() else " " for char in text)
+    """Paragraph of at most ``most`` lines."""
     return textwrap.wrap(
-        shown,
+        _still(text),
         WIDTH,
         initial_indent=first,
         subsequent_indent=indent,
@@ -54,6 +53,29 @@ def _wrap(text: str, indent: str, most: int, first: str = "") -> list[str]:
         placeholder=" ...",
         break_on_hyphens=False,
     )
+
+
+def _still(text: str) -> str:
+    """The text without anything that would move a cursor."""
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def print_paragraph(text: str, first: str = "", indent: str = "") -> None:
+    """A paragraph on stdout, of at most ``WIDTH`` columns.
+
+    Args:
+        text: Anybody's; what would move a cursor is left out.
+        first: What its first line begins with.
+        indent: What its other lines begin with.
+    """
+    shown = textwrap.fill(
+        _still(text),
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+    )
+    typer.echo(shown or first.rstrip())
 
 
 def save_traceback(error: Exception) -> Path | None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from db import artifacts, ledger, repository
 from db.models import Campaign, CampaignRevision, Candidate, Fit, Job, LedgerEntry
-from orchestrator import dataset
+from orchestrator import computing, dataset
 from orchestrator.latent.protocol import Points
 from orchestrator.surrogates.protocol import Data
 from orchestrator.wiring import Parts
@@ -65,7 +65,7 @@ class Known:
             jobs=jobs,
             contents=dict(_contents(session, candidates)),
             fit=fit,
-            data=None if fit is None else _data(session, parts, fit.position),
+            data=None if fit is None else computing.data(session, parts, fit.position),
             pending=dataset.points(pending, parts.spec.surrogate.at, parts.space.dim),
             head=head,
         )
@@ -79,14 +79,3 @@ def _contents(
             yield one.number, one.object
         elif one.artifact is not None:
             yield one.number, artifacts.get(session, one.campaign, one.artifact)
-
-
-def _data(session: Session, parts: Parts, position: int) -> Data:
-    return dataset.data(
-        session,
-        parts.campaign,
-        parts.objective,
-        position=position,
-        at=parts.spec.surrogate.at,
-        dim=parts.space.dim,
-    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,3 +76,16 @@ class Terminal:
         file = self.folder / f"{name}.yaml"
         file.write_text(BOX.replace(old, new, 1).replace("name: box", f"name: {name}", 1))
         return file
+
+
+def tamper(terminal: Terminal, statement: str) -> None:
+    """Change the database behind our back, past the triggers."""
+    file = terminal.folder / "home" / "assayloop.db"
+    with closing(sqlite3.connect(file)) as database, database:
+        names = database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+        triggers = names.fetchall()
+        for name, _ in triggers:
+            database.execute(f"DROP TRIGGER {name}")
+        database.execute(statement)
+        for _, text in triggers:
+            database.execute(text)

@@ -5,20 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from orchestrator import Campaign
-from tests.e2e.terminal import Terminal
-
-
-def tamper(terminal: Terminal, statement: str) -> None:
-    """Change the database behind our back, past the triggers."""
-    file = terminal.folder / "home" / "assayloop.db"
-    with closing(sqlite3.connect(file)) as database, database:
-        names = database.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
-        triggers = names.fetchall()
-        for name, _ in triggers:
-            database.execute(f"DROP TRIGGER {name}")
-        database.execute(statement)
-        for _, text in triggers:
-            database.execute(text)
+from tests.e2e.terminal import Terminal, tamper
 
 
 def copy(source: Path, target: Path) -> None:

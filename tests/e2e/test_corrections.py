@@ -12,7 +12,7 @@ import pytest
 from db import repository
 from db.models import Candidate, Fit, Measurement, MeasurementFlag
 from db.session import Database, now
-from orchestrator import ask_tell, campaigns, corrections, loop
+from orchestrator import ask_tell, campaigns, computing, corrections
 from orchestrator.ask_tell import Told
 from orchestrator.corrections import Period
 from orchestrator.driver import Standing
@@ -128,7 +128,9 @@ def test_the_next_fit_knows_what_stands(lab: Lab) -> None:
     assert lab.drive(campaign) is Standing.FINISHED
     fits = lab.rows(Fit, campaign)
     with lab.database.read() as session:
-        first, then = (loop._data(parts, session, fits[at].position).values[:, 0] for at in (2, 3))
+        first, then = (
+            computing.data(session, parts, fits[at].position).values[:, 0] for at in (2, 3)
+        )
     assert first[0] < 1
     assert then[0] == 3.0
     assert np.isnan(then).tolist() == [False, True, False, False, False]

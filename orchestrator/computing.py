@@ -1,0 +1,73 @@
+"""What propose, decode and refit compute from what they have read.
+
+Neither database nor clock has a part in it: the same arguments give the same bits in any process
+with the same thread count, weights and packages. So what is stored can be computed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from orchestrator import dataset
+from orchestrator.latent.protocol import Decoded, Points
+from orchestrator.latent.realise import realised
+from orchestrator.proposers import registry
+from orchestrator.proposers.protocol import Proposal
+from orchestrator.surrogates.protocol import Data
+from orchestrator.wiring import Parts
+
+
+def data(session: Session, parts: Parts, position: int) -> Data:
+    """The data set of the campaign at a ledger position, as its parts read it."""
+    return dataset.data(
+        session,
+        parts.campaign,
+        parts.objective,
+        position=position,
+        at=parts.spec.surrogate.at,
+        dim=parts.space.dim,
+    )
+
+
+def proposal(
+    parts: Parts,
+    kind: str,
+    fit: dict[str, Any] | None,
+    known: Data,
+    pending: Points,
+    q: int,
+    stream: Sequence[int],
+) -> Proposal:
+    """Pick q points.
+
+    Args:
+        parts: space, objective, proposers and surrogate.
+        kind: name of the proposer.
+        fit: state of the fit to restore, or None.
+        known: what it was fitted to.
+        pending: points under way, p x d.
+        q: how many.
+        stream: seeds of the random stream.
+
+    Raises:
+        ValueError: the fit belongs to other data.
+    """
+    proposer = parts.proposer if kind == parts.spec.proposer.kind else registry.proposer(kind)
+    return proposer.propose(
+        parts.problem,
+        None if fit is None else parts.surrogate.restore(fit, known, parts.space.bounds),
+        known,
+        pending,
+        q,
+        np.random.default_rng(list(stream)),
+    )
+
+
+def decoding(parts: Parts, points: Points, stream: Sequence[int]) -> tuple[list[Decoded], Points]:
+    """Objects of points n x d, and where they encode to, n x d."""
+    decoded = parts.space.decode(points, np.random.default_rng(list(stream)))
+    return decoded, realised(parts.space, decoded)
