@@ -290,6 +290,21 @@ def flags(session: Session, campaign_id: str) -> Sequence[MeasurementFlag]:
     ).all()
 
 
+def fallen(session: Session, campaign_id: str) -> dict[int, int]:
+    """Measurements that stand no longer, each with the entry that first said so, by number."""
+    corrected = select(Measurement.supersedes, Measurement.entry).where(
+        Measurement.campaign == campaign_id, Measurement.supersedes.is_not(None)
+    )
+    doubted = select(MeasurementFlag.measurement, MeasurementFlag.entry).where(
+        MeasurementFlag.campaign == campaign_id, MeasurementFlag.kind.in_(DOUBTS)
+    )
+    found: dict[int, int] = {}
+    for query in (corrected, doubted):
+        for number, entry in session.execute(query).tuples():
+            found[number] = min(entry, found.get(number, entry))
+    return found
+
+
 def last_measured(session: Session, campaign_id: str) -> int:
     """Number of the last entry that changed which measurements stand, 0 for none."""
     newest: list[Any] = [

@@ -34,3 +34,8 @@ def read(text: str, where: str, *, end: bool = False) -> int:
 def shown(at: int) -> str:
     """A stored time, such as ``2026-03-01 14:05:09 UTC``."""
     return f"{datetime.fromtimestamp(at / 1e6, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def iso(at: int) -> str:
+    """A stored time in ISO 8601, such as ``2026-03-01T14:05:09.000000+00:00``."""
+    return datetime.fromtimestamp(at / 1e6, UTC).isoformat(timespec="microseconds")

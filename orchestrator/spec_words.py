@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from orchestrator.spec import (
     LOG_PRIOR,
@@ -39,6 +40,17 @@ def seconds(value: float) -> str:
         if value >= 2 * size or value == size:
             return f"{value / size:.3g} {unit}"
     return f"{value:.3g} s"
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Ascending numbers in short, such as ``1-3, 7``."""
+    runs: list[list[int]] = []
+    for one in numbers:
+        if runs and one == runs[-1][-1] + 1:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def objective(spec: ObjectiveSpec) -> str:

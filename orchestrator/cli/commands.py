@@ -22,7 +22,7 @@ GROUPS = {
     "models": "See and train the models of latent spaces.",
     "data": "Get and add what models are trained on.",
     "db": "Upgrade or check the database.",
-    "audit": "Verify, anchor and replay the history.",
+    "audit": "Verify, anchor, replay and explain the history.",
     "audit keys": "The keys that sign anchors.",
     "account": "Who may write, and in which role.",
 }
@@ -74,6 +74,7 @@ COMMANDS = (
     Command("audit keys rotate", "keys:rotate", "Put a new key in the old one's place."),
     Command("audit keys revoke", "keys:revoke", "Let nothing count that a key signs from now on."),
     Command("audit replay", "audit:replay", "Compute stored proposals again."),
+    Command("audit explain", "explain:explain", "Say all that is known of a candidate."),
     Command("account create", "account:create", "Make an account for a person."),
     Command("account list", "account:list_accounts", "List the accounts."),
     Command("account password", "account:password", "Give your account another password."),

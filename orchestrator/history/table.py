@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from sqlalchemy import and_, select
 
 from db.models import Campaign, Candidate, LedgerEntry, Measurement, MeasurementFlag
 from db.session import Database
+from orchestrator import moments
 from orchestrator.errors import BadInput
 
 if TYPE_CHECKING:
@@ -87,9 +87,7 @@ def _row(
 
 
 def _time(at: int | None) -> str | None:
-    if at is None:
-        return None
-    return datetime.fromtimestamp(at / 1e6, UTC).isoformat(timespec="microseconds")
+    return None if at is None else moments.iso(at)
 
 
 def frame(database: Database, campaign: Campaign) -> pandas.DataFrame:

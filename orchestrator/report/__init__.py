@@ -33,10 +33,19 @@ def write(parts: Parts, path: Path) -> Path:
     """
     with parts.database.read() as session:
         known = Known.read(session, parts)
-    page = _environment().get_template("report.html.j2").render(**_page(parts, known))
+    return page_file("report.html.j2", _page(parts, known), path)
+
+
+def page_file(template: str, said: dict[str, Any], path: Path) -> Path:
+    """Write a page made of a template; an older file there is replaced at once.
+
+    Returns:
+        The path.
+    """
+    text = _environment().get_template(template).render(**said)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(page, encoding="utf-8")
+    partial.write_text(text, encoding="utf-8")
     return partial.replace(path)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from db.models import Candidate
 from db.states import OPEN, JobState
 from orchestrator import spec_words
-from orchestrator.latent.protocol import SpaceError
+from orchestrator.latent.protocol import Space, SpaceError
 from orchestrator.report.known import Known
 from orchestrator.spec_words import number, quantity
 from orchestrator.wiring import Parts
@@ -110,7 +110,7 @@ def card(parts: Parts, known: Known, one: Candidate) -> dict[str, Any]:
     return {
         "number": one.number,
         "round": one.round,
-        "picture": None if content is None else _picture(parts, content),
+        "picture": None if content is None else picture(parts.space, content),
         "text": content if isinstance(content, str) else None,
         # A picture of parameters is their table, which says all that the text would.
         "spelled_out": parts.space.media_type == "application/json",
@@ -120,10 +120,10 @@ def card(parts: Parts, known: Known, one: Candidate) -> dict[str, Any]:
     }
 
 
-def _picture(parts: Parts, content: str | bytes) -> str | None:
+def picture(space: Space, content: str | bytes) -> str | None:
     """A data URI: what is inside an image element runs no script, whoever drew it."""
     try:
-        drawn = parts.space.render(content)
+        drawn = space.render(content)
     except SpaceError:
         return None
     return _uri(drawn.media_type, drawn.data)

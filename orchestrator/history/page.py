@@ -1,0 +1,248 @@
+"""The page about a candidate in words: what both the terminal and the HTML file show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from orchestrator.history.explain import Page
+from orchestrator.spec_words import number, quantity, ranges
+
+COORDINATES = 6
+"""Coordinates of a point that are shown; `--json` has all."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with facts below it, or a table."""
+
+    title: str
+    facts: Sequence[tuple[str, str]] = ()
+    """Term and text."""
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+
+
+def title(page: Page) -> str:
+    """What the page is about."""
+    named = f" ({', '.join(page['external_ids'])})" if page["external_ids"] else ""
+    return f"Candidate {page['candidate']}{named} of {page['campaign']}"
+
+
+def headline(page: Page) -> str:
+    """The outcome in one sentence."""
+    best = page["learnt"]["best"]
+    if page["valid"] is None:
+        return "It has not been decoded yet."
+    if not page["valid"]:
+        return f"It decoded to no valid object: {page['reason']}."
+    said = (
+        "It has no objective."
+        if page["objective"] is None
+        else f"Its objective is {number(page['objective'])}"
+        + ("." if page["feasible"] else ", and it is not feasible.")
+    )
+    if page["duplicate_of"]:
+        said += f" It is the same object as candidate {page['duplicate_of']}, measured there."
+    if best and best[-1]["to_entry"] is None:
+        said += " It is the best of the campaign."
+    return said
+
+
+def sections(page: Page) -> list[Section]:
+    """The page, in the order in which it is read."""
+    return [
+        Section("Why it was made", list(_why(page))),
+        Section("On which data and model", list(_on_what(page))),
+        Section("What it is", list(_what(page))),
+        Section("Who let it go", list(_who(page))),
+        _measurements(page),
+        _attempts(page),
+        Section("What was learnt from it", list(_learnt(page))),
+        _entries(page),
+    ]
+
+
+def who(entry: Page) -> str:
+    """The actor of an entry."""
+    behalf = f" on behalf of {entry['on_behalf_of']}" if entry["on_behalf_of"] else ""
+    return f"{entry['actor']}{behalf}"
+
+
+def when(iso: str | None) -> str:
+    """A time of the page, to the second."""
+    return "" if iso is None else f"{iso[:10]} {iso[11:19]} UTC"
+
+
+def _by(entry: Page) -> str:
+    return f"{when(entry['at'])} by {who(entry)} (entry {entry['entry']})"
+
+
+def _why(page: Page) -> Iterator[tuple[str, str]]:
+    proposal = page["proposal"]
+    if proposal is None:
+        yield page["source"].capitalize(), f"{_by(page['made'])}; nobody proposed it"
+    else:
+        asked = ", asked for by a person" if proposal["source"] == "asked" else ""
+        yield "Proposed", f"round {proposal['round']}, {_by(proposal)}{asked}"
+        yield "By", f"proposer {proposal['proposer']}, random stream {proposal['stream']}"
+        yield "Expected objective", _expected(proposal)
+        waiting = ", ".join(map(str, proposal["pending"]))
+        yield "Under way then", f"candidates {waiting}" if waiting else "nothing"
+    spec = page["spec"]
+    reason = f": {spec['reason']}" if spec["reason"] else ""
+    yield "By the spec", f"revision {spec['revision']}, {_by(spec)}{reason}"
+
+
+def _expected(proposal: Page) -> str:
+    if proposal["mean"] is None:
+        return "unknown: it was drawn without a model"
+    said = f"{number(proposal['mean'])} ± {number(proposal['std'])}"
+    return f"{said}; acquisition {number(proposal['acquisition'])}, the log expected improvement"
+
+
+def _on_what(page: Page) -> Iterator[tuple[str, str]]:
+    fit = page["proposal"] and page["proposal"]["fit"]
+    if fit:
+        yield "Fit", f"{fit['fit']}, {fit['kind']}, made {_by(fit)}"
+        yield "Data", f"{fit['data_size']} candidates, as they stood at entry {fit['position']}"
+        yield "Data hash", fit["data_hash"]
+        yield "Made with", ", ".join(f"{name} {one}" for name, one in fit["versions"].items())
+    else:
+        yield "Fit", "none"
+    model = page["spec"]["model"]
+    yield "Space", page["spec"]["space"]
+    if model:
+        yield "Model", f"{model.get('name', '')} {model['hash']}".strip()
+
+
+def _what(page: Page) -> Iterator[tuple[str, str]]:
+    if page["object"] is not None:
+        yield "Object", page["object"]
+    if page["artifact"] is not None:
+        yield "Object", bytes_of(page["artifact"])
+    yield from _points(page)
+    if page["filters"]:
+        passed = {True: "passed", False: "not passed"}
+        listed = (f"{name} {passed[bool(how)]}" for name, how in page["filters"].items())
+        yield "Filters", ", ".join(listed)
+    if page["reason"]:
+        yield "Reason", page["reason"]
+    if page["edited_from"]:
+        yield "Edited from", f"candidate {page['edited_from']}"
+
+
+def _points(page: Page) -> Iterator[tuple[str, str]]:
+    for term, point in (("Point", page["point"]), ("Encodes to", page["realised"])):
+        if point is not None and not (term == "Encodes to" and point == page["point"]):
+            shown = ", ".join(number(x) for x in point[:COORDINATES])
+            more = f", ... ({len(point)} coordinates)" if len(point) > COORDINATES else ""
+            yield term, f"({shown}{more})"
+    if page["log_prior"] is not None:
+        yield "Log prior", number(page["log_prior"])
+
+
+def bytes_of(artifact: Page) -> str:
+    """An artifact: what kind of bytes, how many, and their hash."""
+    size = "" if artifact["size"] is None else f" ({artifact['size']} bytes)"
+    problem = f": {artifact['problem']}" if artifact["problem"] else ""
+    return f"{artifact['media_type'] or 'bytes'}{size}, SHA-256 {artifact['sha256']}{problem}"
+
+
+def _who(page: Page) -> Iterator[tuple[str, str]]:
+    spec = page["spec"]
+    if page["attempts"]:
+        yield "Approved", f"no approval was asked for: the spec, by {who(spec)}, sends what is new"
+    else:
+        yield "Approved", "nothing was sent to an evaluator"
+    if page["attempts"]:
+        yield "Cost", number(page["cost"])
+
+
+def _measurements(page: Page) -> Section:
+    rows = [
+        (
+            str(one["measurement"]),
+            one["name"],
+            quantity(one["value"], one["unit"])
+            + ("" if one["std"] is None else f" ± {number(one['std'])}"),
+            one["evaluator"] or f"{one['source']} by {who(one)}",
+            when(one["measured_at"] or one["received_at"]),
+            _stands(one),
+        )
+        for one in page["measurements"]
+    ]
+    columns = ("No.", "measure", "value", "from", "when", "stands")
+    none = () if rows else (("Measured", "nothing"),)
+    return Section("What was measured", none, columns if rows else (), rows)
+
+
+def _stands(one: Page) -> str:
+    said = [f"{flag['kind']}, says {who(flag)}: {flag['reason']}" for flag in one["flags"]]
+    if one["superseded_by"]:
+        said.append(f"superseded by {one['superseded_by']}")
+    if one["supersedes"]:
+        said.append(f"instead of {one['supersedes']}: {one['provenance']}")
+    return "; ".join(said) or "yes"
+
+
+def _attempts(page: Page) -> Section:
+    rows = [
+        (
+            f"{one['job']}.{one['attempt']}",
+            one["evaluator"],
+            one["state"] + (f": {one['reason']}" if one["reason"] else ""),
+            when(one["started_at"]),
+            when(one["delivered_at"])[11:],
+            number(one["cost"]),
+            "" if one["delivery"] is None else one["delivery"]["sha256"][:16],
+        )
+        for one in page["attempts"]
+    ]
+    columns = ("job.attempt", "evaluator", "state", "asked", "answered", "cost", "raw artifact")
+    none = () if rows else (("Attempts", "none"),)
+    return Section("Every attempt", none, columns if rows else (), rows)
+
+
+def _learnt(page: Page) -> Iterator[tuple[str, str]]:
+    learnt = page["learnt"]
+    if page["objective"] is not None:
+        yield "Objective", _outcome(page)
+    for one in learnt["best"]:
+        after = f" instead of candidate {one['instead_of']}" if one["instead_of"] else ""
+        until = " and still is" if one["to_entry"] is None else f", until entry {one['to_entry']}"
+        by = f" (candidate {one['followed_by']})" if one["followed_by"] else ""
+        yield "The best", f"from entry {one['from_entry']}{after}{until}{by}"
+    if fits := learnt["fits"]:
+        first = f"the first has the data hash {fits[0]['data_hash']}"
+        yield "Read by", f"fit {ranges([fit['fit'] for fit in fits])}; {first}"
+    else:
+        yield "Read by", "no fit"
+    if learnt["rounds"]:
+        yield "Led to", f"the proposals of round {ranges(learnt['rounds'])}"
+
+
+def _outcome(page: Page) -> str:
+    proposal, off = page["proposal"], page["learnt"]["deviation"]
+    said = number(page["objective"])
+    if proposal is not None and proposal["mean"] is not None:
+        said += f", where {number(proposal['mean'])} ± {number(proposal['std'])} was expected"
+    if off is not None:
+        said += f": {number(abs(off))} standard deviations {'higher' if off > 0 else 'lower'}"
+    return said
+
+
+def _entries(page: Page) -> Section:
+    rows = [
+        (
+            str(one["entry"]),
+            when(one["at"]),
+            who(one),
+            one["kind"],
+            "; ".join(one["said"]) + (f" ({one['reason']})" if one["reason"] else ""),
+            one["hash"][:12],
+        )
+        for one in page["entries"]
+    ]
+    columns = ("entry", "when", "who", "kind", "what", "hash")
+    return Section("What the ledger says of it", (), columns, rows)
