@@ -239,8 +239,11 @@ def refit(parts: Parts) -> int | None:
         open_jobs = repository.open_jobs(session, parts.campaign)
         position = repository.position(session, parts.campaign)
         known = 0 if previous is None else previous.position
-        if previous is not None and previous.revision != parts.revision:
-            previous, known = None, 0  # another spec may model other outcomes: start afresh
+        fallen = repository.fallen(session, parts.campaign).values()
+        if previous is not None and (
+            previous.revision != parts.revision or max(fallen, default=0) > known
+        ):  # another spec may model other outcomes, and a corrected value must not live on
+            previous, known = None, 0
         if not parts.proposer.needs_fit or measured <= known or open_jobs > parts.spec.in_flight:
             return None
         number = repository.next_number(session, Fit, parts.campaign)

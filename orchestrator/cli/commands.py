@@ -75,6 +75,7 @@ COMMANDS = (
     Command("audit keys revoke", "keys:revoke", "Let nothing count that a key signs from now on."),
     Command("audit replay", "audit:replay", "Compute stored proposals again."),
     Command("audit explain", "explain:explain", "Say all that is known of a candidate."),
+    Command("audit taint", "taint:taint", "List what was computed from corrected values."),
     Command("account create", "account:create", "Make an account for a person."),
     Command("account list", "account:list_accounts", "List the accounts."),
     Command("account password", "account:password", "Give your account another password."),

@@ -1,0 +1,129 @@
+"""``assayloop audit taint``: what was computed from values that stand no longer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator import moments
+from orchestrator.cli.options import AsJson, CampaignName
+from orchestrator.cli.output import number, print_json, print_paragraph
+from orchestrator.settings import Settings
+from orchestrator.spec_words import ranges
+
+if TYPE_CHECKING:
+    from db.models import Campaign
+    from orchestrator.history.taint import Taint, Tainted
+    from orchestrator.history.uses import Used
+
+SHOWN = 10
+"""Measurements on screen; a flagged instrument may have given thousands."""
+
+
+def taint(
+    name: CampaignName,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Fit again now, afresh, to what stands.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List what was computed from values that were corrected or flagged since.
+
+    These are the fits whose data held such a value, the rounds proposed with these fits, and the
+    jobs that these rounds sent. A campaign that goes on fits again by itself before it proposes.
+    """
+    from orchestrator import campaigns, loop, wiring
+    from orchestrator.history import taint as history
+
+    database = wiring.database(Settings.read())
+    row = campaigns.find(database, name)
+    fitted = None
+    if refit:
+        with wiring.driving(wiring.build(database, row.id)) as parts:
+            fitted = loop.refit(parts)
+    with database.read() as session:
+        found = history.taint(session, row)
+    if as_json:
+        rows = [_as_json(one) for one in found.tainted]
+        about = {"newest_fit": found.newest, "goes_on": found.goes_on, "refitted": fitted}
+        print_json({"measurements": rows} | _used(found.used) | about)
+    else:
+        _print(row, found, fitted)
+
+
+def _as_json(one: Tainted) -> dict[str, Any]:
+    measured = one.measurement
+    return {
+        "measurement": measured.number,
+        "candidate": measured.candidate,
+        "name": measured.name,
+        "value": measured.value,
+        "unit": measured.unit,
+        "said": one.said,
+        "reason": one.reason,
+        "superseded_by": None if one.successor is None else one.successor.number,
+        "actor": one.entry.actor_id,
+        "on_behalf_of": one.entry.on_behalf_of,
+        "at": moments.iso(one.entry.at),
+        "entry": one.entry.sequence,
+    } | _used(one.used)
+
+
+def _used(used: Used) -> dict[str, Any]:
+    return {
+        "fits": used.fits,
+        "rounds": used.rounds,
+        "candidates": used.candidates,
+        "jobs": used.jobs,
+    }
+
+
+def _print(row: Campaign, found: Taint, fitted: int | None) -> None:
+    named = f"{row.name}#{row.ordinal}"
+    if not found.tainted:
+        typer.echo(f"Every measurement of {named} stands as it was recorded.")
+        return
+    for one in found.tainted[:SHOWN]:
+        print_paragraph(_said(one), indent="  ")
+        print_paragraph(_went(one.used), "  ", "    ")
+    if len(found.tainted) > SHOWN:
+        typer.echo(f"... and {len(found.tainted) - SHOWN} more; `--json` prints all")
+    if len(found.tainted) > 1:
+        print_paragraph(f"In all: {_went(found.used)}", indent="  ")
+    if fitted is not None:
+        typer.echo(f"Fit {fitted} was made now, afresh, of what stands.")
+    elif found.goes_on:
+        print_paragraph(
+            f"Fit {found.newest}, the newest, is one of them. `assayloop audit taint {named} "
+            "--refit` fits again, once no result is awaited; a campaign that goes on does it by "
+            "itself."
+        )
+    elif found.newest is not None:
+        typer.echo(f"Fit {found.newest}, the newest, was made of what stands.")
+
+
+def _said(one: Tainted) -> str:
+    measured, later = one.measurement, one.successor
+    value = f"{number(measured.value)} {measured.unit}".rstrip()
+    said = one.said
+    if later is not None:
+        said += "" if said == "corrected" else ", corrected"
+        said += f" by {later.number} ({number(later.value)})"
+    who = one.entry.on_behalf_of or one.entry.actor_id
+    return (
+        f"measurement {measured.number} of candidate {measured.candidate}, {measured.name} = "
+        f"{value}: {said} on {moments.shown(one.entry.at)} by {who}: {one.reason}"
+    )
+
+
+def _went(used: Used) -> str:
+    if not used.fits:
+        return "no fit was made of it"
+    listed = (
+        ("fits", used.fits),
+        ("proposals: rounds", used.rounds),
+        ("candidates", used.candidates),
+        ("jobs", used.jobs),
+    )
+    return "; ".join(f"{what} {ranges(numbers)}" for what, numbers in listed if numbers)
