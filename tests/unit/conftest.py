@@ -35,7 +35,7 @@ def sound_template(postgresql: URL) -> str:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def copies(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Intruder]]:
     """Makes copies of a sound history, each with somebody before it who has a database tool."""
-    made = []
+    made: list[Database] = []
     if request.param == "sqlite":
         source = request.getfixturevalue("sound_file")
 
