@@ -123,11 +123,9 @@ def _refuse_unfit(parts: Parts) -> None:
     """Refuse a campaign that is over, and parts that were wired by an old spec."""
     with parts.database.read() as session:
         campaign = repository.campaign(session, parts.campaign)
+        parts.require_newest(session)
     if CampaignState(campaign.state).over:
         raise Conflict(f"{campaign.name}#{campaign.ordinal} is {campaign.state}")
-    if campaign.revision != parts.revision:
-        named = f"{campaign.name}#{campaign.ordinal}"
-        raise Conflict(f"{named} was revised meanwhile", "open it again")
 
 
 def checked(parts: Parts, values: Mapping[str, Told]) -> list[tuple[str, Reading]]:

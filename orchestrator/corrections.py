@@ -72,7 +72,7 @@ def correct(parts: Parts, measurement: int, told: Told, reason: str) -> int:
         name = find(session, parts.campaign, measurement).name
     ((_, reading),) = ask_tell.checked(parts, {name: told})
     with parts.write() as session:
-        _refuse_old_parts(session, parts)
+        parts.require_newest(session)
         old = find(session, parts.campaign, measurement)
         value = convert(reading.value, reading.unit, old.unit)
         std = None if reading.std is None else convert_std(reading.std, reading.unit, old.unit)
@@ -134,7 +134,7 @@ def flag(
         known = " or ".join(repository.DOUBTS)
         raise BadInput.of("--kind", f"{kind!r} is no kind of doubt", f"say {known}")
     with parts.write() as session:
-        _refuse_old_parts(session, parts)
+        parts.require_newest(session)
         if period is not None:
             rows = _during(session, parts, period)
         else:
@@ -179,13 +179,6 @@ def _during(session: Session, parts: Parts, period: Period) -> Sequence[Measurem
         span = f"what it measured lies between {moments.shown(first)} and {moments.shown(last)}"
         raise BadInput.of("--from/--to", f"{period.evaluator} measured nothing then", span)
     return rows
-
-
-def _refuse_old_parts(session: Session, parts: Parts) -> None:
-    campaign = repository.campaign(session, parts.campaign)
-    if campaign.revision != parts.revision:
-        named = f"{campaign.name}#{campaign.ordinal}"
-        raise Conflict(f"{named} was revised meanwhile", "do it again")
 
 
 def _refuse_idle(session: Session, old: Measurement, value: float, std: float | None) -> None:

@@ -73,6 +73,17 @@ class Parts:
                 lease.hold(session, self.grip, now())
             yield session
 
+    def require_newest(self, session: Session) -> None:
+        """Refuse to work by an old spec.
+
+        Raises:
+            Conflict: the campaign was revised since these parts were wired.
+        """
+        row = repository.campaign(session, self.campaign)
+        if row.revision != self.revision:
+            what = f"{row.name}#{row.ordinal} was revised since it was opened"
+            raise Conflict(what, "open it again, to go on by its newest spec")
+
     def append(self, session: Session, draft: Draft) -> LedgerEntry:
         """Write an entry in the campaign's chain and apply it."""
         return append(session, self.campaign, self.actor, draft, now())
@@ -255,10 +266,7 @@ def driving(parts: Parts) -> Iterator[Parts]:
     """
     try:
         with parts.database.write(parts.campaign) as session:
-            row = repository.campaign(session, parts.campaign)
-            if row.revision != parts.revision:
-                what = f"{row.name}#{row.ordinal} was revised since it was opened"
-                raise Conflict(what, "open it again, to go on by its newest spec")
+            parts.require_newest(session)
             parts.grip = lease.take(session, parts.campaign, now())
     except lease.LeaseHeld as held:
         raise Busy(f"{parts.spec.name} is being driven by {held}") from None

@@ -174,6 +174,6 @@ def test_what_makes_no_sense_is_refused(lab: Lab) -> None:
         with pytest.raises(error, match=said):
             act()
     campaigns.revise(lab.database, campaign, lab.spec(seed=4), lab.actor, "more")
-    with pytest.raises(Conflict, match="was revised meanwhile"):
+    with pytest.raises(Conflict, match="was revised since it was opened"):
         corrections.correct(parts, 2, Told(1.0), "slip")
     assert len(lab.entries(campaign)) == entries + 1

@@ -345,5 +345,5 @@ def test_a_notebook_that_knows_the_old_spec_is_told_so(lab: Lab) -> None:
     stale = lab.build(campaign)
     smallest = lab.spec(objective={"direction": "minimize", "terms": [{"measure": "score"}]})
     campaigns.revise(lab.database, campaign, smallest, lab.actor, "we want the least")
-    with pytest.raises(Conflict, match="box#1 was revised meanwhile; open it again"):
+    with pytest.raises(Conflict, match="box#1 was revised since it was opened; open it again"):
         ask_tell.tell(stale, {"score": Told(1)}, provenance="page 7", content='{"x0":0,"x1":0}')
