@@ -15,6 +15,7 @@ from orchestrator.latent.digit_networks import DigitVae
 from orchestrator.training.data import DigitData
 from orchestrator.training.digits import BLOCK, DigitsTask
 from orchestrator.training.recipes import Recipe
+from orchestrator.training.variational import divergence, sample
 
 
 class AutoencoderTask(DigitsTask):
@@ -34,11 +35,10 @@ class AutoencoderTask(DigitsTask):
         """Of a batch of images, one sample of the posterior each."""
         images = self.images[batch]
         mean, log_variance = self.network.encode(images)
-        points = mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance)
         reconstruction = functional.binary_cross_entropy_with_logits(
-            self.network.decode(points), images, reduction="sum"
+            self.network.decode(sample(mean, log_variance)), images, reduction="sum"
         ) / len(images)
-        kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(dim=1).mean()
+        kl = divergence(mean, log_variance).mean()
         terms = {"reconstruction": reconstruction, "kl": kl}
         loss = self.recipe.weights["vae"] * (reconstruction + kl)
         if self.network.head_kind != "none":
@@ -64,7 +64,7 @@ class AutoencoderTask(DigitsTask):
                 reconstruction = functional.binary_cross_entropy_with_logits(
                     self.network.decode(mean), images, reduction="sum"
                 )
-                kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum()
+                kl = divergence(mean, log_variance).sum()
                 totals += reconstruction.item(), kl.item()
         inside = (torch.cat(means).abs() <= 4).all(dim=1).double().mean().item()
         reconstruction_nats, kl_nats = totals / len(self.test_images)

@@ -50,10 +50,14 @@ def draw(models: Sequence[Model], out: Path, *, data: Path | None, cache: Path) 
 def _figures(
     task: str, models: Sequence[Model], data: Path | None, cache: Path
 ) -> Iterator[tuple[str, Figure]]:
-    from orchestrator.training.data import load_digits
-
     match task:
+        case "curve":
+            from orchestrator.training.curve_pictures import curve_figures
+
+            for model in models:
+                yield from curve_figures(model)
         case "digits-vae":
+            from orchestrator.training.data import load_digits
             from orchestrator.training.digit_pictures import plane_figures
 
             yield from plane_figures(models, load_digits(data, cache=cache))

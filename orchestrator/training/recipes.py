@@ -14,6 +14,7 @@ TaskName = Literal[
     "digits-cnn",
     "digits-cnn-second",
     "molecules",
+    "curve",
 ]
 """What is trained; a space opens the models of one task."""
 Reads = Literal["digits", "molecules", "nothing"]
@@ -134,6 +135,18 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 learning_rate=2e-3,
                 weight_decay=1e-4,
                 seed=1977,
+            ),
+            _recipe(
+                "curve",
+                "curve",
+                "VAEs of a noisy curve in the plane: likelihoods, divergence, latents, activations",
+                {"hidden": 64, "points": 5_000},
+                {},
+                epochs=120,
+                batch=250,
+                learning_rate=1e-2,
+                clip=1e6,  # of all variants together: none is to hold back the others
+                seed=4,
             ),
             _recipe(
                 "zinc-selfies",

@@ -83,7 +83,7 @@ def build_task(chosen: Recipe, data: Path | None, cache: Path) -> Task:
     if chosen.reads == "nothing":
         if data is not None:
             raise SpaceError(f"recipe {chosen.name} draws its data itself, and reads no {data}")
-        raise AssertionError(chosen.task)  # filled below
+        return _drawing(chosen)
     if chosen.reads == "digits":
         return _digits(chosen, load_digits(data, cache=cache))
     if data is None:
@@ -93,6 +93,12 @@ def build_task(chosen: Recipe, data: Path | None, cache: Path) -> Task:
     from orchestrator.training.molecules import MERGES, MoleculeTask
 
     return MoleculeTask(chosen, load(locate(data, cache), merges=MERGES, cache=cache))
+
+
+def _drawing(chosen: Recipe) -> Task:
+    from orchestrator.training.curve import CurveTask
+
+    return CurveTask(chosen)
 
 
 def _digits(chosen: Recipe, data: DigitData) -> Task:

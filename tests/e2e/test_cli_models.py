@@ -53,6 +53,26 @@ def test_planes_of_digits_are_drawn_side_by_side(digits: Path, terminal: Termina
     assert all(_is_drawn(terminal.folder / path) for path in written)
 
 
+def test_of_the_curve_naive_models_decode_to_a_clump_and_one_follows_it(terminal: Terminal) -> None:
+    home = terminal.folder / "home" / "models"
+    trained = terminal("models", "train", "curve", "--out", home / "curve", "--epochs", "8")
+    assert trained.code == 0
+    assert "best_with_kl_rmse" in trained.out
+    assert "gaussian-kl-1-tanh" in terminal("models", "show", "curve").out
+    metrics = terminal("models", "show", "curve", "--json").json["metrics"]
+    clump = metrics["rmse_of_mean"]
+    assert metrics["rmse"]["gaussian-kl-2-tanh"] == pytest.approx(clump, rel=0.05)
+    assert metrics["rmse"]["bernoulli-kl-2-tanh"] == pytest.approx(clump, rel=0.05)
+    assert metrics["best_with_kl"].startswith("learned_from_small")
+    assert metrics["best_with_kl_rmse"] < 0.3 * clump
+    drawn = terminal("models", "figures", "curve", "--out", "pictures")
+    written = [terminal.folder / line for line in drawn.out.split()]
+    assert {path.stem for path in written} == {"curve-variants", "curve-losses"}
+    assert all(_is_drawn(path) for path in written)
+    refusal = terminal.refused("models", "train", "curve", "--out", home / "b", "--data", "a.npz")
+    assert "draws its data itself" in refusal
+
+
 def test_figures_that_cannot_be_drawn_say_why(terminal: Terminal) -> None:
     assert "assayloop data get mnist" in terminal.refused(
         "models", "figures", "digits-2d-classifier"

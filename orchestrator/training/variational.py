@@ -1,0 +1,20 @@
+"""The terms of the evidence lower bound (ELBO) that all variational autoencoders share.
+
+The posterior of an object is a normal with a mean and a log variance of shape ``... x d``; the
+prior is the standard normal. Kingma and Welling 2014, arXiv:1312.6114.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def sample(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """One point of each posterior, ``... x d``; the gradient goes through."""
+    return mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance)
+
+
+def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of each posterior from the prior, in nats, of shape ``...``."""
+    return 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(dim=-1)
