@@ -1,10 +1,11 @@
-"""The space of handwritten digits: a 2-D latent plane decoded to images of 28 x 28 pixels."""
+"""The space of handwritten digits: latent points, of a plane by default, decoded to images."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from orchestrator.latent import gaussian, registry
+from orchestrator.latent.dense_networks import DenseVae
 from orchestrator.latent.digit_networks import SIDE, DigitVae
 from orchestrator.latent.protocol import Decoded, Points, Rendering, SpaceError
 
@@ -26,7 +28,7 @@ its neighbours nor on their number."""
 
 
 class DigitsSpace:
-    """Latent plane of a variational autoencoder of MNIST; its prior is the standard normal."""
+    """Latent space of a variational autoencoder of MNIST; its prior is the standard normal."""
 
     sample_kind = "image"
     media_type = "image/png"
@@ -37,10 +39,8 @@ class DigitsSpace:
         Raises:
             SpaceError: the model is unknown, of another kind, or changed.
         """
-        card, tensors = registry.load(model or DEFAULT_MODEL, task="digits-vae")
-        self._network = DigitVae(**card["network"])
-        self._network.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()})
-        self._network.eval()
+        card, tensors = registry.load(model or DEFAULT_MODEL)
+        self._network = network_of(card, tensors)
         self.dim = self._network.latent
         self.bounds = gaussian.box(LIMIT, self.dim)
         self.model_hash = str(card["weights_sha256"])
@@ -126,6 +126,31 @@ class DigitsSpace:
                 grey = self._network.grey(torch.from_numpy(block))
                 images[start : start + _BLOCK] = grey[: len(part)].numpy()
         return images
+
+
+def network_of(card: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> DigitVae | DenseVae:
+    """The network of a trained autoencoder of digits, ready to be asked.
+
+    Args:
+        card: the model's card.
+        tensors: its weights, by name.
+
+    Raises:
+        SpaceError: the model was trained for something else.
+    """
+    network: DigitVae | DenseVae
+    match card.get("task"):
+        case "digits-vae":
+            network = DigitVae(**card["network"])
+        case "digits-dense":
+            network = DenseVae(**card["network"])
+        case other:
+            raise SpaceError(
+                f"model {card.get('name')!r} was trained for {other}; "
+                "needed: digits-vae or digits-dense"
+            )
+    network.load_state_dict({name: torch.from_numpy(one) for name, one in tensors.items()})
+    return network.eval()
 
 
 def pixels(content: str | bytes) -> NDArray[np.uint8]:

@@ -90,17 +90,23 @@ def losses(rows: Sequence[Mapping[str, float]]) -> Figure:
     return figure
 
 
-def norms(found: Floats, dim: int) -> Figure:
-    """Norms of latent points, shape n, as a histogram against the density of N(0, I)'s norms.
+def norms(drawn: Floats, means: Floats) -> Figure:
+    """How far from the origin images are encoded, against the density of N(0, I)'s norms, chi(d).
 
-    In many dimensions the normal lies on a thin shell of radius √d, a "soap bubble" (chi(d)).
+    In many dimensions the normal lies on a thin shell of radius √d, a "soap bubble". The draws of
+    the posteriors are to lie there too; their means lie nearer to the origin.
+
+    Args:
+        drawn: a draw of each image's posterior, ``n x d``.
+        means: the posteriors' means, ``n x d``.
     """
     figure, axes = canvas()
-    axes.hist(found, bins=60, density=True, color=BLUE, alpha=0.55, label="encoded images")
-    low, high = chi.ppf([1e-4, 1 - 1e-4], dim)
-    x = np.linspace(min(low, found.min()), max(high, found.max()), 400)
-    axes.plot(x, chi.pdf(x, dim), color=ORANGE, lw=1.8, label=f"chi({dim})")
-    axes.axvline(float(np.sqrt(dim)), color=MUTED, lw=0.9, ls=":")
+    dim = drawn.shape[1]
+    lengths = np.linalg.norm(drawn, axis=1), np.linalg.norm(means, axis=1)
+    x = np.linspace(0, max(chi.ppf(1 - 1e-4, dim), *(one.max() for one in lengths)), 121)
+    for found, colour, label in zip(lengths, (BLUE, MUTED), ("draws", "means"), strict=True):
+        axes.hist(found, bins=x.tolist(), density=True, color=colour, alpha=0.55, label=label)
+    axes.plot(x, chi.pdf(x, dim), color=ORANGE, lw=1.8, label=f"chi({dim}) density")
     name_axes(axes, "norm of the latent point", "density")
     add_legend(figure)
     return figure

@@ -7,17 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from scipy.special import ndtri
 from torch import Tensor
 
 from orchestrator.latent import registry
-from orchestrator.latent.digit_networks import SIDE, DigitVae
-from orchestrator.latent.digits import LIMIT
+from orchestrator.latent.digit_networks import SIDE
+from orchestrator.latent.digits import LIMIT, network_of
 from orchestrator.latent.registry import Model
-from orchestrator.plots.models import Images, latent_planes, mosaic, reconstructions
+from orchestrator.plots.models import Images, latent_planes, mosaic, norms, reconstructions
+from orchestrator.plots.style import Floats
 from orchestrator.training.data import DigitData
 from orchestrator.training.digits import BLOCK
+from orchestrator.training.variational import sample
 
 _SHOWN = 36
 """Test images that are shown with what they decode to."""
@@ -25,22 +26,21 @@ _MANIFOLD = 15
 """Decoded images a side."""
 
 
-def plane_figures(models: Sequence[Model], data: DigitData) -> Iterator[tuple[str, Figure]]:
-    """All planes side by side; of each model its reconstructions and its manifold."""
+def digit_figures(models: Sequence[Model], data: DigitData) -> Iterator[tuple[str, Figure]]:
+    """Of each model its reconstructions, and its manifold or norms; all planes side by side."""
     planes = []
     for model in models:
-        card, tensors = registry.load(str(model.folder))
-        network = DigitVae(**card["network"])
-        network.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()})
-        network.eval()
-        means = encoded(lambda images, n=network: n.encode(images)[0], data.test_images)  # type: ignore[misc]
-        planes.append((model.name, means))
+        network = network_of(*registry.load(str(model.folder)))
+        means, drawn = encoded(network.encode, data.test_images)
         after = decoded(network.grey, means[:_SHOWN])
         yield f"{model.name}-reconstruction", reconstructions(data.test_images[:_SHOWN], after)
         if network.latent == 2:
+            planes.append((model.name, means))
             yield f"{model.name}-manifold", manifold(network.grey)
-    if all(means.shape[1] == 2 for _, means in planes):
-        name = f"{models[0].name}-latent"
+        else:
+            yield f"{model.name}-norms", norms(drawn, means)
+    if planes:
+        name = f"{planes[0][0]}-latent"
         yield name, latent_planes(planes, data.test_labels, LIMIT)
 
 
@@ -54,17 +54,21 @@ def manifold(grey: Callable[[Tensor], Tensor]) -> Figure:
     return mosaic(255 - picture.reshape(_MANIFOLD * SIDE, -1), text)
 
 
-def encoded(mean: Callable[[Tensor], Tensor], images: Images) -> NDArray[np.float64]:
-    """Latent means ``n x d`` of grey images ``n x 28 x 28``."""
+def encoded(
+    posterior: Callable[[Tensor], tuple[Tensor, Tensor]], images: Images
+) -> tuple[Floats, Floats]:
+    """Latent means and one draw of each posterior, both ``n x d``, of images ``n x 28 x 28``."""
+    rng = torch.Generator().manual_seed(0)
+    means, drawn = [], []
     with torch.inference_mode():
-        parts = [
-            mean(torch.from_numpy(images[start : start + BLOCK]).float().div(255).unsqueeze(1))
-            for start in range(0, len(images), BLOCK)
-        ]
-    return np.asarray(torch.cat(parts).double().numpy())
+        for block in torch.split(torch.from_numpy(images), BLOCK):
+            mean, log_variance = posterior(block.float().div(255).unsqueeze(1))
+            means.append(mean)
+            drawn.append(sample(mean, log_variance, rng))
+    return torch.cat(means).double().numpy(), torch.cat(drawn).double().numpy()
 
 
-def decoded(grey: Callable[[Tensor], Tensor], points: NDArray[np.float64]) -> Images:
+def decoded(grey: Callable[[Tensor], Tensor], points: Floats) -> Images:
     """Grey images ``n x 28 x 28`` of points ``n x d``."""
     with torch.inference_mode():
         return np.asarray(grey(torch.from_numpy(points).float()).numpy())

@@ -56,11 +56,11 @@ def _figures(
 
             for model in models:
                 yield from curve_figures(model)
-        case "digits-vae":
+        case "digits-vae" | "digits-dense":
             from orchestrator.training.data import load_digits
-            from orchestrator.training.digit_pictures import plane_figures
+            from orchestrator.training.digit_pictures import digit_figures
 
-            yield from plane_figures(models, load_digits(data, cache=cache))
+            yield from digit_figures(models, load_digits(data, cache=cache))
         case _:
             raise SpaceError(f"no figure is drawn of models of the task {task}")
     for model in models:

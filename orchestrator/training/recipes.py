@@ -11,6 +11,7 @@ from orchestrator.latent.protocol import SpaceError
 
 TaskName = Literal[
     "digits-vae",
+    "digits-dense",
     "digits-cnn",
     "digits-cnn-second",
     "molecules",
@@ -111,6 +112,44 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 learning_rate=1.5e-3,
                 weight_decay=1e-2,
                 seed=1,
+            ),
+            _recipe(
+                "digits-200",
+                "digits-dense",
+                "dense VAE of MNIST with 200 latents and a Bernoulli likelihood, of images drawn "
+                "anew from the grey values every time",
+                {"latent": 200, "hidden": 512},
+                {"binarise": 1.0},
+                epochs=60,
+                batch=128,
+                learning_rate=1e-3,
+                clip=500.0,
+                seed=6,
+            ),
+            _recipe(
+                "digits-200-gaussian",
+                "digits-dense",
+                "dense VAE of MNIST with 200 latents and a Gaussian likelihood of the grey values, "
+                "whose variance is learned",
+                {"latent": 200, "hidden": 512, "likelihood": "gaussian"},
+                {"binarise": 0.0},
+                epochs=60,
+                batch=128,
+                learning_rate=1e-3,
+                clip=500.0,
+                seed=6,
+            ),
+            _recipe(
+                "digits-dropout",
+                "digits-dense",
+                "dense 2-D VAE of MNIST with dropout",
+                {"latent": 2, "hidden": 512, "dropout": 0.1},
+                {"binarise": 0.0},
+                epochs=40,
+                batch=128,
+                learning_rate=1e-3,
+                clip=500.0,
+                seed=6,
             ),
             _recipe(
                 "digits-cnn",

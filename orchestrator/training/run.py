@@ -102,7 +102,14 @@ def _drawing(chosen: Recipe) -> Task:
 
 
 def _digits(chosen: Recipe, data: DigitData) -> Task:
+    from orchestrator.training.dense_autoencoders import DenseTask
     from orchestrator.training.digit_autoencoders import AutoencoderTask
     from orchestrator.training.digits import ClassifierTask
 
-    return (AutoencoderTask if chosen.task == "digits-vae" else ClassifierTask)(chosen, data)
+    match chosen.task:
+        case "digits-vae":
+            return AutoencoderTask(chosen, data)
+        case "digits-dense":
+            return DenseTask(chosen, data)
+        case _:
+            return ClassifierTask(chosen, data)

@@ -10,11 +10,18 @@ import torch
 from torch import Tensor
 
 
-def sample(mean: Tensor, log_variance: Tensor) -> Tensor:
+def sample(mean: Tensor, log_variance: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """One point of each posterior, ``... x d``; the gradient goes through."""
-    return mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance)
+    noise = torch.randn(mean.shape, generator=generator)
+    return mean + noise * torch.exp(0.5 * log_variance)
 
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     """Kullback-Leibler divergence of each posterior from the prior, in nats, of shape ``...``."""
     return 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(dim=-1)
+
+
+def log_ratio(points: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Log of the prior's density over the posterior's at points ``... x d``, of shape ``...``."""
+    scaled = (points - mean) ** 2 * torch.exp(-log_variance)
+    return 0.5 * (scaled + log_variance - points**2).sum(dim=-1)

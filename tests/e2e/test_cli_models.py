@@ -38,18 +38,29 @@ def test_a_model_is_shown_with_what_its_evaluation_measured(terminal: Terminal) 
     assert "no model is named 'digit'" in terminal.refused("models", "show", "digit")
 
 
-def test_planes_of_digits_are_drawn_side_by_side(digits: Path, terminal: Terminal) -> None:
+@pytest.mark.parametrize(
+    ("names", "each", "together"),
+    [
+        (
+            ["digits-2d", "digits-2d-regressor"],
+            ["reconstruction", "manifold", "losses"],
+            ["digits-2d-latent"],
+        ),
+        (["digits-200", "digits-200-gaussian"], ["reconstruction", "norms", "losses"], []),
+        (["digits-dropout"], ["reconstruction", "manifold", "latent", "losses"], []),
+    ],
+)
+def test_figures_of_digits_are_drawn_those_of_several_models_together(
+    names: list[str], each: list[str], together: list[str], digits: Path, terminal: Terminal
+) -> None:
     home = terminal.folder / "home" / "models"
-    names = ["digits-2d", "digits-2d-regressor"]
     for name in names:
         train(name, data=digits, out=home / name, epochs=1, cache=terminal.folder)
     ended = terminal("models", "figures", *names, "--data", digits, "--out", "pictures")
     assert ended.code == 0
     written = [Path(line) for line in ended.out.split()]
-    assert {path.name for path in written} == {
-        "digits-2d-latent.png",
-        *(f"{n}-{what}.png" for n in names for what in ("reconstruction", "manifold", "losses")),
-    }
+    wanted = {*together, *(f"{name}-{what}" for name in names for what in each)}
+    assert {path.stem for path in written} == wanted
     assert all(_is_drawn(terminal.folder / path) for path in written)
 
 
