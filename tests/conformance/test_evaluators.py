@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from adapters.automaton import AutomatonEvaluator
 from adapters.calculator import Calculator, Value
 from adapters.function import FunctionEvaluator, evaluator
 from adapters.mnist_classifier import MnistClassifier
@@ -81,6 +82,16 @@ class TestMnistClassifier(EvaluatorConformance):
         return [digit(1), digit(2), Sample("image", b"not a PNG")]
 
 
+class TestAutomata(EvaluatorConformance):
+    def evaluator(self) -> Evaluator:
+        return AutomatonEvaluator()
+
+    def samples(self) -> Sequence[Sample]:
+        # The third is reset by no word.
+        texts = ("1230-0120", "12340-01230", "1230-3012", "1234")
+        return [Sample("automaton", text) for text in texts]
+
+
 class TestDecoratedFunction(EvaluatorConformance):
     def evaluator(self) -> Evaluator:
         return FunctionEvaluator(reactor, reactor.capabilities)
@@ -117,7 +128,7 @@ class TestCallLogNotIdempotent(TestCallLog):
 def test_every_built_in_is_in_the_conformance_suite() -> None:
     """A built-in that nobody holds to the contract would be the first to break it."""
     ours = {p.load() for p in entry_points(group=GROUP) if p.value.startswith("adapters.")}
-    held = {RDKitEvaluator, MnistClassifier}
+    held = {AutomatonEvaluator, RDKitEvaluator, MnistClassifier}
     assert ours == held, "give the new evaluator its class here; if ours is empty, run `make`"
 
 
