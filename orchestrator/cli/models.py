@@ -162,8 +162,9 @@ def train(
     """Train a model of a latent space, with the recipe that the shipped one was trained by.
 
     Recipes of digits read MNIST, by default what `assayloop data get mnist` left; recipes of
-    molecules read a file of SMILES, or what `assayloop data add` took in, by name; curve and
-    automata draw their data themselves. Ctrl-C is safe: --resume goes on where it was.
+    molecules read a file of SMILES, or what `assayloop data add` took in, by name; automata are
+    read from a file or else drawn, and curve draws its data itself. Ctrl-C is safe: --resume goes
+    on where it was.
     """
     from orchestrator.latent.protocol import SpaceError
     from orchestrator.training import run, trainer

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.stats import chi
 
-from orchestrator.plots.style import BLUE, INK, MUTED, ORANGE, Floats, canvas, name_axes, panels
+from orchestrator.plots.style import (
+    BLUE,
+    INK,
+    MUTED,
+    ORANGE,
+    Floats,
+    canvas,
+    colour_bar,
+    name_axes,
+    panels,
+)
 from orchestrator.plots.style import legend as add_legend
 from orchestrator.plots.style import title as set_title
 
@@ -19,6 +31,19 @@ _DIGITS = (
     "#56b4e9", "#8c510a", "#5e3c99", "#b2182b", "#4d4d4d",
 )  # fmt: skip
 """Colours of the ten digits: Okabe and Ito's, and four more that stand apart from them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Map:
+    """One quantity over a plane: at points, or in the cells of a grid."""
+
+    title: str
+    label: str
+    """The quantity, with its unit."""
+    values: Floats
+    """Of points, shape n; of cells ``s x s``, row 0 the lowest; NaN cells stay empty."""
+    points: Floats | None = None
+    """Shape ``n x 2``; None for cells."""
 
 
 def latent_planes(
@@ -46,6 +71,32 @@ def latent_planes(
         handles, names, loc="outside lower center", ncols=10, frameon=False, markerscale=5,
         handletextpad=0.1, columnspacing=1.0, fontsize=9.5, labelcolor=INK,
     )  # fmt: skip
+    return figure
+
+
+def maps(panels_shown: Sequence[Map], limit: float, names: tuple[str, str]) -> Figure:
+    """Quantities over one plane, side by side.
+
+    Args:
+        panels_shown: at least one.
+        limit: half the side of the square that is drawn.
+        names: of both axes.
+    """
+    figure, (row,) = panels(1, len(panels_shown), side=3.9)
+    for axes, shown in zip(row, panels_shown, strict=True):
+        axes.grid(visible=False)
+        drawn: ScalarMappable
+        if shown.points is None:
+            square = (-limit, limit, -limit, limit)
+            drawn = axes.imshow(shown.values, origin="lower", extent=square, cmap="viridis")
+        else:
+            x, y = shown.points.T
+            drawn = axes.scatter(x, y, c=shown.values, s=3, lw=0, cmap="viridis", rasterized=True)
+        axes.set_xlim(-limit, limit)
+        axes.set_ylim(-limit, limit)
+        name_axes(axes, *names)
+        set_title(axes, shown.title)
+        colour_bar(figure, axes, drawn, shown.label)
     return figure
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from orchestrator.latent.molecule_networks import MoleculeVae
+from orchestrator.training.blur import blur
 from orchestrator.training.molecule_data import MoleculeData
 from orchestrator.training.recipes import Recipe
 
@@ -66,7 +67,7 @@ class MoleculeTask:
         tokens = self.tokens[batch, : int(self.data.lengths[batch[0]])]
         mean, log_variance = self.network.encode(tokens)
         points = mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance)
-        logits = self.network.logits(_blur(points, weights["blur"]), tokens)
+        logits = self.network.logits(blur(points, weights["blur"]), tokens)
         reconstruction = functional.cross_entropy(
             logits.flatten(0, 1), tokens.flatten(), reduction="sum"
         )
@@ -95,10 +96,3 @@ class MoleculeTask:
                 "merges": [list(pair) for pair in self.data.vocabulary.merges],
             },
         }
-
-
-def _blur(points: Tensor, share: float) -> Tensor:
-    """Points of which a share is mixed with draws from the prior, keeping the variance."""
-    n = len(points)
-    amount = torch.rand(n, 1) * (torch.rand(n, 1) < share)
-    return torch.sqrt(1 - amount**2) * points + amount * torch.randn_like(points)

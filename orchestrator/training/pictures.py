@@ -61,6 +61,10 @@ def _figures(
             from orchestrator.training.digit_pictures import digit_figures
 
             yield from digit_figures(models, load_digits(data, cache=cache))
+        case "automata":
+            from orchestrator.training.automaton_pictures import latent_maps
+
+            yield from latent_maps(models, data)
         case _:
             raise SpaceError(f"no figure is drawn of models of the task {task}")
     for model in models:

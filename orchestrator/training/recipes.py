@@ -10,6 +10,7 @@ from typing import Literal
 from orchestrator.latent.protocol import SpaceError
 
 TaskName = Literal[
+    "automata",
     "digits-vae",
     "digits-dense",
     "digits-cnn",
@@ -18,7 +19,7 @@ TaskName = Literal[
     "curve",
 ]
 """What is trained; a space opens the models of one task."""
-Reads = Literal["digits", "molecules", "nothing"]
+Reads = Literal["automata", "digits", "molecules", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class Recipe:
 
     @property
     def reads(self) -> Reads:
-        """Kind of the data file; nothing where the task draws its data itself."""
-        if self.task == "molecules":
-            return "molecules"
+        """Kind of the data file; nothing where the task draws its data itself, as automata may."""
+        if self.task in ("automata", "molecules"):
+            return self.task
         return "digits" if self.task.startswith("digits") else "nothing"
 
 
@@ -76,6 +77,18 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         recipe.name: recipe
         for recipe in (
+            _recipe(
+                "automata",
+                "automata",
+                "VAE of synchronizing automata of 3 to 8 states and two letters with a head for "
+                "the reset length; trained on those that are easy to reset",
+                {"latent": 16, "channels": 96, "decoder": 192, "head": 64},
+                {"kl": 0.5, "warm_up": 0.4, "property": 3.0, "blur": 0.25},
+                epochs=8,
+                batch=256,
+                learning_rate=2e-3,
+                seed=1,
+            ),
             _recipe(
                 "digits-2d",
                 "digits-vae",

@@ -84,6 +84,11 @@ def build_task(chosen: Recipe, data: Path | None, cache: Path) -> Task:
         if data is not None:
             raise SpaceError(f"recipe {chosen.name} draws its data itself, and reads no {data}")
         return _drawing(chosen)
+    if chosen.reads == "automata":
+        from orchestrator.training import automaton_data
+        from orchestrator.training.automata import AutomataTask
+
+        return AutomataTask(chosen, automaton_data.load(data, seed=chosen.seed, cache=cache))
     if chosen.reads == "digits":
         return _digits(chosen, load_digits(data, cache=cache))
     if data is None:

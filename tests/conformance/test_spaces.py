@@ -11,7 +11,7 @@ import pytest
 from orchestrator.latent import registry
 from orchestrator.latent.protocol import Decoded, Points, Space, SpaceError
 
-KINDS = ("digits", "molecules")
+KINDS = ("automata", "digits", "molecules")
 
 
 @pytest.fixture(scope="module", params=KINDS)

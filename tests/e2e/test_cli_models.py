@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from orchestrator.training import automaton_data
 from orchestrator.training.run import train
 from tests.e2e.terminal import Terminal
 
@@ -82,6 +83,20 @@ def test_of_the_curve_naive_models_decode_to_a_clump_and_one_follows_it(terminal
     assert all(_is_drawn(path) for path in written)
     refusal = terminal.refused("models", "train", "curve", "--out", home / "b", "--data", "a.npz")
     assert "draws its data itself" in refusal
+
+
+def test_automata_are_mapped_with_what_their_plane_decodes_to(terminal: Terminal) -> None:
+    drawn = automaton_data.drawn(seed=0, draws=2000, cell=20)
+    lines = [automaton_data.word(tokens) for tokens in drawn.tokens]
+    file = terminal.folder / "automata.txt"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    out = terminal.folder / "home" / "models" / "automata"
+    train("automata", data=file, out=out, epochs=1, cache=terminal.folder)
+    ended = terminal("models", "figures", "automata", "--data", file, "--out", "pictures")
+    assert ended.code == 0
+    written = [Path(line) for line in ended.out.split()]
+    assert [path.name for path in written] == ["automata-latent.png", "automata-losses.png"]
+    assert all(_is_drawn(terminal.folder / path) for path in written)
 
 
 def test_figures_that_cannot_be_drawn_say_why(terminal: Terminal) -> None:

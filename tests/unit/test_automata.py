@@ -10,7 +10,8 @@ import pytest
 
 from adapters.automaton import AutomatonEvaluator, shortest_reset_word
 from adapters.protocol import Batch, Job, Outcome, OutcomeStatus, Sample, Ticket
-from orchestrator.latent import transitions
+from orchestrator.latent import automaton_drawing, transitions
+from orchestrator.latent.automata import decoded
 from orchestrator.latent.automaton_tokens import END, table_of, tokens_of
 from orchestrator.latent.protocol import SpaceError
 from orchestrator.latent.transitions import Tables, canonical, codes, reset_lengths
@@ -147,6 +148,27 @@ def test_sequences_that_are_no_complete_automaton_say_why(tokens: list[int], rea
     table, why = table_of(padded)
     assert table is None
     assert reason in why
+
+
+def test_decoded_tables_are_objects_in_canonical_form_or_say_why_not() -> None:
+    """Isomorphic automata are one object, whatever the decoder calls their states."""
+    twins = [cerny(4), cerny(4)[:, [3, 0, 1, 2]][:, :, ::-1]]
+    twins[1] = (twins[1] + 1) % 4
+    unreset = transitions.parse("1230-3012")
+    found = decoded([twins[0], None, unreset, twins[1], cerny(8)], ["", "incomplete", "", "", ""])
+    assert [one.valid for one in found] == [True, False, False, True, True]
+    assert found[0] == found[3]
+    assert found[1].reason == "incomplete"
+    assert "no word resets the automaton" in found[2].reason
+    assert len(found[4].key) == 17
+
+
+def test_a_drawing_shows_every_state_and_transition() -> None:
+    drawing = automaton_drawing.svg(cerny(5)[0]).decode()
+    assert drawing.count("<circle") == 5
+    assert drawing.count('<path d="M') == 2 * 10 + 2
+    assert "shortest reset word: 16 letters" in drawing
+    assert "no reset word" in automaton_drawing.svg(transitions.parse("10-10")[0]).decode()
 
 
 def test_what_is_drawn_is_easy_to_reset_and_never_twice_the_same() -> None:

@@ -13,7 +13,7 @@ import pytest
 from orchestrator.latent import registry
 from orchestrator.latent.protocol import SpaceError
 
-SHIPPED = ("digits-2d-classifier", "zinc-selfies")
+SHIPPED = ("automata", "digits-2d-classifier", "zinc-selfies")
 
 
 @pytest.fixture
@@ -29,7 +29,8 @@ def test_shipped_models_load_and_say_where_they_come_from(name: str) -> None:
     assert tensors
     assert card["name"] == name
     assert len(card["data"]["sha256"]) == 64
-    assert card["training"]["command"].startswith(f"assayloop models train {name} --data ")
+    read = f"--data {card['data']['file']} " if card["data"]["file"] else ""
+    assert card["training"]["command"].startswith(f"assayloop models train {name} {read}--epochs")
     assert {"epochs", "seed", "loss_weights"} <= set(card["training"])
     assert card["metrics"]
     assert card["versions"]["torch"]
@@ -70,9 +71,9 @@ def test_a_model_without_weights_or_with_a_broken_card_is_refused(home: Path) ->
 
 
 def test_unknown_names_list_the_known_ones() -> None:
-    with pytest.raises(SpaceError, match=r"'zinc'.*digits-2d-classifier, zinc-selfies"):
+    with pytest.raises(SpaceError, match=r"'zinc'.*automata, digits-2d-classifier, zinc-selfies"):
         registry.load("zinc")
-    with pytest.raises(SpaceError, match=r"'digit'.*digits, molecules"):
+    with pytest.raises(SpaceError, match=r"'digit'.*automata, box, digits, molecules"):
         registry.open_space("digit")
 
 

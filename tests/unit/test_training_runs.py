@@ -19,6 +19,7 @@ from adapters.mnist_classifier.network import load as load_classifier
 from adapters.protocol import EvaluatorError
 from orchestrator.latent import registry
 from orchestrator.latent.protocol import SpaceError
+from orchestrator.training import automaton_data
 from orchestrator.training.digits import load_second_classifier
 from orchestrator.training.recipes import RECIPES
 from orchestrator.training.run import train
@@ -68,9 +69,19 @@ def molecules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def automata(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few of every size, and a line to be skipped."""
+    drawn = automaton_data.drawn(seed=0, draws=2000, cell=30)
+    lines = [automaton_data.word(tokens) for tokens in drawn.tokens]
+    path = tmp_path_factory.mktemp("data") / "automata.txt"
+    path.write_text("\n".join([*lines, "no automaton"]), encoding="utf-8")
+    return path
+
+
 @pytest.fixture
-def data(digits: Path, molecules: Path) -> Callable[[str], Path | None]:
-    files = {"digits": digits, "molecules": molecules, "nothing": None}
+def data(digits: Path, molecules: Path, automata: Path) -> Callable[[str], Path | None]:
+    files = {"automata": automata, "digits": digits, "molecules": molecules, "nothing": None}
     return lambda name: files[RECIPES[name].reads]
 
 
@@ -96,7 +107,11 @@ def test_trained_models_of_ones_own_open_spaces(
     data: Callable[[str], Path | None], tmp_path: Path
 ) -> None:
     rng = np.random.default_rng(0)
-    for kind, name in (("digits", "digits-2d-classifier"), ("molecules", "zinc-selfies")):
+    for kind, name in (
+        ("automata", "automata"),
+        ("digits", "digits-2d-classifier"),
+        ("molecules", "zinc-selfies"),
+    ):
         train(name, data=data(name), out=tmp_path / "own", epochs=1, cache=tmp_path / "cache")
         space = registry.open_space(kind, "own", tmp_path)
         assert len(space.decode(space.sample_prior(3, rng), rng)) == 3
@@ -106,7 +121,7 @@ class Killed(BaseException):
     """Nothing catches it on the way, as nothing catches SIGKILL."""
 
 
-@pytest.mark.parametrize("name", ["digits-2d-classifier", "zinc-selfies"])
+@pytest.mark.parametrize("name", ["automata", "digits-2d-classifier", "zinc-selfies"])
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(
     name: str, data: Callable[[str], Path | None], tmp_path: Path
 ) -> None:
