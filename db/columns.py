@@ -13,6 +13,9 @@ from sqlalchemy import Dialect, LargeBinary, Text
 from sqlalchemy.types import TypeDecorator
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
 
 
 def storable(text: str) -> str:
@@ -31,9 +34,21 @@ def canonical(value: object) -> str:
     and ``-Infinity``; text is made :func:`storable`. Equal values always give equal text, and so
     does what is read back from it.
     """
-    return json.dumps(
-        _spelled(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
+    return _ENCODER.encode(_spelled(value))
+
+
+def is_canonical(text: str, value: object) -> bool:
+    """Whether a text is the canonical JSON of the value that was read from it.
+
+    That is ``canonical(value) == text``; only where the text may hold what :func:`storable`
+    replaces is every value spelled anew.
+    """
+    if "\\u0000" in text or (not text.isascii() and _UNSTORABLE.search(text)):
+        return canonical(value) == text
+    try:
+        return _ENCODER.encode(value) == text
+    except ValueError:  # a token such as NaN
+        return False
 
 
 def _spelled(value: object) -> object:

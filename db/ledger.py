@@ -21,7 +21,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Double, insert, select, update
 from sqlalchemy.orm import Session
@@ -74,8 +74,7 @@ class Draft:
         return sha256
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """One row that an entry makes or sets."""
 
     table: str
@@ -97,39 +96,62 @@ def fold(entry: LedgerEntry) -> Iterator[Change]:
     Raises:
         ValueError: the payload is of a version or names a table that this release does not know.
     """
+    return changes(entry, json.loads(entry.payload))
+
+
+def changes(entry: LedgerEntry, payload: Any) -> Iterator[Change]:
+    """What :func:`fold` gives, of an entry whose payload has been read already.
+
+    Raises:
+        ValueError: as there.
+    """
     if entry.version != PAYLOAD_VERSION:
         raise ValueError(f"payload version {entry.version} is not known to this release")
-    payload = json.loads(entry.payload)
     for how in ("new", "set"):
-        for name, rows in sorted(
-            payload[how].items(), key=lambda item: list(CHAIN_COLUMN).index(item[0])
-        ):
+        for name, rows in sorted(payload[how].items(), key=lambda item: _ORDER.index(item[0])):
+            shape = _shape(name)
             for row in rows:
-                yield _change(entry, name, row, new=how == "new")
+                yield _change(entry, shape, row, new=how == "new")
 
 
-def _change(entry: LedgerEntry, table: str, row: Row, *, new: bool) -> Change:
-    columns = Base.metadata.tables[table].columns
-    values = dict(row)
-    chain_column = CHAIN_COLUMN[table]
-    if chain_column is None and entry.chain != SYSTEM:
-        raise ValueError(f"rows of {table} belong to the system chain")
-    if chain_column is not None:
-        values[chain_column] = entry.chain
-    if new and "entry" in columns:
-        values["entry"] = entry.sequence
-    unknown = values.keys() - columns.keys()
-    if unknown:
-        raise ValueError(f"table {table} has no column {sorted(unknown)[0]!r}")
-    values |= {name: _real(values[name]) for name in _real_columns(table) & values.keys()}
-    key = tuple(values[name] for name in key_columns(table))
-    return Change(table, key, values, new)
+_ORDER = list(CHAIN_COLUMN)
+
+
+class _Shape(NamedTuple):
+    """What the fold must know of a table."""
+
+    name: str
+    columns: frozenset[str]
+    key: tuple[str, ...]
+    chain: str | None
+    """The column that holds the chain; None in a table of the system chain."""
+    reals: tuple[str, ...]
+    """Columns of floating-point numbers."""
 
 
 @cache
-def _real_columns(table: str) -> frozenset[str]:
+def _shape(table: str) -> _Shape:
     columns = Base.metadata.tables[table].columns
-    return frozenset(column.name for column in columns if isinstance(column.type, Double))
+    reals = tuple(column.name for column in columns if isinstance(column.type, Double))
+    names = frozenset(columns.keys())
+    return _Shape(table, names, key_columns(table), CHAIN_COLUMN[table], reals)
+
+
+def _change(entry: LedgerEntry, shape: _Shape, row: Row, *, new: bool) -> Change:
+    values = dict(row)
+    if shape.chain is not None:
+        values[shape.chain] = entry.chain
+    elif entry.chain != SYSTEM:
+        raise ValueError(f"rows of {shape.name} belong to the system chain")
+    if new and "entry" in shape.columns:
+        values["entry"] = entry.sequence
+    if not values.keys() <= shape.columns:
+        unknown = sorted(values.keys() - shape.columns)
+        raise ValueError(f"table {shape.name} has no column {unknown[0]!r}")
+    for name in shape.reals:
+        if name in values:
+            values[name] = _real(values[name])
+    return Change(shape.name, tuple([values[name] for name in shape.key]), values, new)
 
 
 def _real(value: float | str | None) -> float | None:
@@ -158,8 +180,7 @@ def digest(entry: LedgerEntry) -> str:
     hasher = hashlib.sha256()
     for value in fields:
         data = str(value).encode()
-        hasher.update(len(data).to_bytes(8, "big"))
-        hasher.update(data)
+        hasher.update(len(data).to_bytes(8, "big") + data)
     return hasher.hexdigest()
 
 

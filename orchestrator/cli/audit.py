@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 DETAILS = 8
 """Lines below a round that diverges."""
+
+PROCESSES = 4
+"""The most that share a verification: each holds some 80 MiB, and reads the same disk."""
 
 
 def verify(
@@ -57,7 +61,8 @@ def verify(
     outside = Outside.of(settings, tuple(files or ()), tuple(trust or ()))
     database = wiring.database(settings)
     with _progress(database, quiet=as_json) as progress:
-        found = check(database, name, progress, outside)
+        processes = min(os.cpu_count() or 1, PROCESSES)
+        found = check(database, name, progress, outside, processes)
     if as_json:
         rows = [{"where": problem.where, "what": problem.what} for problem in found.problems]
         counts = {"anchors": found.anchors, "unanchored": found.unanchored}

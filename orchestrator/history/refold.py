@@ -7,18 +7,19 @@ behind a conversion: a blob is compared by its bytes, JSON by its text.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Boolean, Dialect, column, distinct, select, table
+from sqlalchemy import Connection, Dialect, column, distinct, select, table
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.expression import TableClause
-from sqlalchemy.types import TypeDecorator
 
 from adapters.messages import quote
 from db import repository
 from db.ledger import Row, fold, key_columns
 from db.models import CHAIN_COLUMN, SYSTEM, Base, LedgerEntry
 from orchestrator.errors import Problem
+from orchestrator.history.fingerprint import conversion
 
 Key = tuple[Any, ...]
 Rows = dict[str, dict[Key, Row]]
@@ -95,11 +96,8 @@ def _changes(
 
 def _stored_form(kind: Any, value: object, dialect: Dialect) -> object:
     """A folded value as the driver reads it back."""
-    if isinstance(kind, TypeDecorator):
-        return kind.process_bind_param(value, dialect)
-    if isinstance(kind, Boolean) and dialect.name == "sqlite" and value is not None:
-        return int(bool(value))
-    return value
+    convert = None if value is None else conversion(kind, dialect)
+    return value if convert is None else convert(value)
 
 
 def strange_chains(session: Session, known: set[str]) -> Iterator[tuple[str, str]]:
@@ -125,6 +123,20 @@ def raw(session: Session, name: str, chain_column: str | None, chain: str) -> It
 def untyped(name: str) -> TableClause:
     """A table whose columns have no types: what comes out is what the driver gives."""
     return table(name, *(column(kind.name) for kind in Base.metadata.tables[name].columns))
+
+
+@contextmanager
+def every_text_readable(connection: Connection) -> Iterator[None]:
+    """Let SQLite give text that is not UTF-8, instead of refusing the whole row."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    driver.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+    try:
+        yield
+    finally:
+        driver.text_factory = str
 
 
 def row_name(key: Key) -> str:

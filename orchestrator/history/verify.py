@@ -6,31 +6,29 @@ tables against the fold; artifacts against their hashes; and what :mod:`protecti
 chain cannot show that its own tail was cut, or that it was rewritten from some entry on together
 with the tables: anchors show that.
 
-Everything is read in one consistent view, entries are streamed, and memory holds the fold of one
-campaign. What was tampered with is reported, whatever it is, and never raises.
+Campaigns in which nothing is wrong are found quickly and in bounded memory by :mod:`screen`; the
+system chain and the others are folded as a whole here, to say what is wrong and where. Everything is
+read in one consistent view. What was tampered with is reported, whatever it is, and never raises.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, cast
 
-from sqlalchemy import Connection, inspect, select
+from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
 from adapters.messages import plain, quote
 from db import migrate, repository, triggers
-from db.columns import canonical
-from db.ledger import GENESIS, digest
 from db.models import SYSTEM, Base, LedgerEntry
 from db.session import Database
 from orchestrator.errors import NotFound, Problem
-from orchestrator.history import protection, refold
+from orchestrator.history import protection, refold, screen, segment, stored
 from orchestrator.history.protection import Outside
 from orchestrator.history.refold import Rows, fold_again
 
@@ -38,9 +36,6 @@ __all__ = ["Verification", "fold_again", "verify"]
 
 STEP = 500
 """Entries between two words of progress."""
-
-REFERENCES = (("candidate", "artifact"), ("attempt", "delivery"), ("measurement", "delivery"))
-"""Columns that name an artifact of their own chain."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +70,8 @@ class _Walk:
     """Name and first hash of each campaign, by the system chain."""
     models: frozenset[str] = frozenset()
     """Hashes of the registered models."""
+    sound: dict[str, str] = field(default_factory=dict)
+    """Hash of the first entry of each chain that the screening found sound."""
 
     def report(self, where: str, what: str) -> None:
         self.problems.append(Problem(where, what))
@@ -92,6 +89,7 @@ def verify(
     campaign: str | None = None,
     progress: Callable[[int], None] | None = None,
     outside: Outside | None = None,
+    processes: int = 1,
 ) -> Verification:
     """Check the history, or the system chain and one campaign.
 
@@ -100,6 +98,8 @@ def verify(
         campaign: NAME, NAME#2 or UUID; all campaigns, where None.
         progress: Told now and then how many entries have been checked.
         outside: What lies outside the database and speaks for it.
+        processes: How many to share the work of a long history among; each is a Python of its own
+            that imports the main module, as :mod:`multiprocessing` does.
 
     Raises:
         NotFound: neither the tables nor the ledger know that campaign.
@@ -108,7 +108,7 @@ def verify(
     schema = list(_schema(database))
     if schema:
         return Verification(0, tuple(schema))
-    with database.read() as session, _every_text_readable(session.connection()):
+    with database.read() as session, refold.every_text_readable(session.connection()):
         walk = _Walk(session, progress or (lambda entries: None))
         for table, what in triggers.faults(session.connection()):
             walk.report(f"table {table}", what)
@@ -117,6 +117,7 @@ def verify(
         wanted = there | walk.genesis.keys()
         if campaign is not None:
             wanted = {_chain_of(walk, campaign, wanted)}
+        _screen(walk, database, sorted(wanted & there), processes)
         for chain in sorted(wanted):
             _campaign(walk, chain, is_there=chain in there)
         _strangers(walk, {SYSTEM, *there})
@@ -144,20 +145,6 @@ def _schema(database: Database) -> Iterator[Problem]:
             yield Problem(f"table {name}", f"has no column {missing}")
 
 
-@contextmanager
-def _every_text_readable(connection: Connection) -> Iterator[None]:
-    """Let SQLite give text that is not UTF-8, instead of refusing the whole row."""
-    if connection.dialect.name != "sqlite":
-        yield
-        return
-    driver: Any = connection.connection.driver_connection
-    driver.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
-    try:
-        yield
-    finally:
-        driver.text_factory = str
-
-
 def _chain_of(walk: _Walk, reference: str, chains: set[str]) -> str:
     row = repository.find(walk.session, reference)
     if row is not None:
@@ -168,6 +155,20 @@ def _chain_of(walk: _Walk, reference: str, chains: set[str]) -> str:
     raise NotFound("campaign", reference, sorted({name for name, _ in walk.genesis.values()}))
 
 
+def _screen(walk: _Walk, database: Database, chains: Sequence[str], processes: int) -> None:
+    """Find the campaigns in which nothing is wrong, quickly; the others are looked at closely."""
+    before = walk.entries
+
+    def progress(entries: int) -> None:
+        walk.progress(before + entries)
+
+    for found in screen.screen(database, walk.session, chains, progress, processes):
+        if found.models <= walk.models:
+            walk.sound[found.chain] = found.genesis
+            walk.entries += found.entries
+            walk.heads[found.chain] = found.entries
+
+
 # One chain ------------------------------------------------------------------------------------
 
 
@@ -176,7 +177,7 @@ def _campaign(walk: _Walk, chain: str, *, is_there: bool) -> None:
     if not is_there:
         walk.report(where, "the system chain names it, and the ledger has no entry of it")
         return
-    first = _chain(walk, chain)
+    first = walk.sound[chain] if chain in walk.sound else _chain(walk, chain)
     if chain not in walk.genesis:
         walk.report(where, "the system chain does not name it")
     elif first != walk.genesis[chain][1]:
@@ -194,7 +195,9 @@ def _chain(walk: _Walk, chain: str) -> str | None:
         entry = cast(LedgerEntry, row)  # has its attributes, without their conversions
         where = f"{walk.label(chain)}, entry {entry.sequence}"
         try:
-            for what in _faults(entry, last):
+            for what in segment.link_faults(entry, last):
+                walk.report(where, what)
+            for what in segment.payload_faults(entry, last, json.loads(entry.payload)):
                 walk.report(where, what)
             refold.add(rows, entry)
             if chain == SYSTEM:
@@ -213,23 +216,6 @@ def _chain(walk: _Walk, chain: str) -> str | None:
     walk.problems += refold.differences(walk.session, chain, rows, walk.label(chain))
     walk.problems += _artifacts(walk, chain, rows)
     return first
-
-
-def _faults(entry: LedgerEntry, last: LedgerEntry | None) -> Iterator[str]:
-    """What is wrong with an entry by itself and as the successor of the last one."""
-    number = 1 if last is None else last.sequence + 1
-    previous = GENESIS if last is None else last.hash
-    if entry.sequence != number:
-        yield f"follows entry {number - 1}: what was between them is missing"
-    elif entry.previous != previous:
-        yield f"names {quote(entry.previous)} as the hash before it, which is {previous}"
-    if (found := digest(entry)) != entry.hash:
-        yield f"was changed: its hash is {found}, and {quote(entry.hash)} is stored"
-    if canonical(json.loads(entry.payload)) != entry.payload:
-        yield "its payload is not canonical JSON"
-    back = last is not None and entry.at < last.at
-    if bool(entry.clock_back) != back:
-        yield f"the clock {'went' if back else 'did not go'} back before it, and it says otherwise"
 
 
 def _remember(walk: _Walk, entry: LedgerEntry, where: str) -> None:
@@ -256,12 +242,12 @@ def _artifacts(walk: _Walk, chain: str, rows: Rows) -> Iterator[Problem]:
     """Artifacts whose bytes are not theirs, and references to none."""
     label = walk.label(chain)
     folded = {key[1]: row for key, row in rows.get("artifact", {}).items()}
-    stored = set()
+    there = set()
     for sha256, chunks in _chunks(walk.session, chain):
-        stored.add(sha256)
+        there.add(sha256)
         for what in _content_faults(sha256, chunks, folded.get(sha256)):
             yield Problem(f"{label}, artifact {sha256}", what)
-    for sha256 in folded.keys() - stored:
+    for sha256 in folded.keys() - there:
         yield Problem(f"{label}, artifact {sha256}", "its bytes are missing")
     for table, key, sha256 in _references(chain, rows):
         if sha256 not in folded:
@@ -274,7 +260,7 @@ def _artifacts(walk: _Walk, chain: str, rows: Rows) -> Iterator[Problem]:
 
 
 def _references(chain: str, rows: Rows) -> Iterator[tuple[str, refold.Key, Any]]:
-    named = REFERENCES + ((("latent_model", "hash"),) if chain == SYSTEM else ())
+    named = stored.REFERENCES + ((("latent_model", "hash"),) if chain == SYSTEM else ())
     for table, name in named:
         for key, row in rows.get(table, {}).items():
             if row.get(name) is not None:

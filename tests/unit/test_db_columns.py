@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from db import repository
-from db.columns import canonical, storable
+from db.columns import canonical, is_canonical, storable
 from db.ledger import Draft
 from db.models import Candidate, LedgerEntry
 from db.session import Database
@@ -43,6 +43,20 @@ def test_canonical_json_reads_back_to_the_same_text(value: Any) -> None:
     text.encode()
     assert canonical(json.loads(text)) == text
     assert "\0" not in text
+
+
+@PATIENT
+@given(JSON, st.booleans())
+@example({"a": "\\u0000"}, True)  # a text of six letters, not a NUL
+@example({"a": "\0"}, True)
+@example({"ä": "\udcff"}, False)
+@example([math.nan], True)
+@example({"b": 1, "a": 2}, True)
+def test_what_is_canonical_is_told_from_what_is_not(value: Any, plain: bool) -> None:
+    """A short cut that erred would raise a false alarm, or miss a change."""
+    for text in (canonical(value), json.dumps(value, ensure_ascii=plain, separators=(",", ":"))):
+        read = json.loads(text)
+        assert is_canonical(text, read) == (canonical(read) == text)
 
 
 @PATIENT

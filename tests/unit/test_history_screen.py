@@ -1,0 +1,110 @@
+"""The quick look at long histories passes what is sound, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from db.ledger import Draft
+from db.models import SYSTEM
+from db.session import Database
+from orchestrator.history import screen, segment
+from orchestrator.history.verify import verify
+from tests import histories
+from tests.histories import CAMPAIGN
+
+OTHER = CAMPAIGN.replace("1", "9")
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stretches of two entries, so that a small history has many of them."""
+    monkeypatch.setattr(segment, "LENGTH", 2)
+
+
+@pytest.fixture
+def sound(database: Database) -> Database:
+    """Two campaigns; in one of them early rows are changed late."""
+    histories.everything(database)
+    late = Draft("record")
+    late.set("candidate", number=1, objective=0.75)
+    late.set("fit", number=1, duration=0.5)
+    late.set("campaign", state="running", since_best=1)
+    histories.write(database, late, at=9)
+    histories.begin(database, OTHER, name="other")
+    return database
+
+
+def forge(database: Database, statement: str) -> None:
+    """Change the database past its triggers and foreign keys."""
+    with database.engine.connect() as connection:
+        if database.engine.dialect.name == "sqlite":
+            connection.execute(text("COMMIT"))
+            connection.execute(text("PRAGMA foreign_keys = OFF"))
+            names = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+            for name in connection.execute(text(names)).scalars().all():
+                connection.execute(text(f"DROP TRIGGER {name}"))
+            connection.execute(text(statement))
+            connection.execute(text("BEGIN"))
+        else:
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+            connection.execute(text(statement))
+            connection.commit()
+
+
+def passed(database: Database, processes: int = 1) -> dict[str, int]:
+    """Chains that pass, with their numbers of entries."""
+    told: list[int] = []
+    with database.read() as session:
+        found = screen.screen(database, session, [CAMPAIGN, OTHER], told.append, processes)
+        return {one.chain: one.entries for one in found}
+
+
+def test_what_is_sound_passes_whatever_the_stretches(sound: Database) -> None:
+    """Otherwise every verification would take the slow way."""
+    assert passed(sound) == {CAMPAIGN: 7, OTHER: 1}
+
+
+FORGERIES = [
+    f"UPDATE ledger_entry SET actor_id = 'eve' WHERE chain = '{CAMPAIGN}' AND sequence = {number}"
+    for number in range(1, 8)
+] + [
+    f"DELETE FROM ledger_entry WHERE chain = '{CAMPAIGN}' AND sequence = 7",
+    f"DELETE FROM ledger_entry WHERE chain = '{CAMPAIGN}' AND sequence = 4",
+    "UPDATE candidate SET objective = 0.5 WHERE number = 1",
+    "UPDATE fit SET duration = 0.25",
+    f"UPDATE campaign SET since_best = 0 WHERE id = '{CAMPAIGN}'",
+    "DELETE FROM measurement WHERE number = 2",
+    f"UPDATE artifact_chunk SET number = 1 WHERE chain <> '{SYSTEM}'",
+    f"DELETE FROM artifact_chunk WHERE chain <> '{SYSTEM}'",
+]
+
+
+@pytest.mark.parametrize("statement", FORGERIES)
+def test_what_was_forged_does_not_pass(sound: Database, statement: str) -> None:
+    """A quick answer that is wrong is worth nothing; the other campaign still passes."""
+    forge(sound, statement)
+    assert passed(sound) == {OTHER: 1}
+
+
+def test_several_processes_find_what_one_finds(
+    sound: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They share the stretches and the tables, and see the same."""
+    monkeypatch.setattr(screen, "ALONE", 0)
+    assert passed(sound, processes=2) == {CAMPAIGN: 7, OTHER: 1}
+    forge(sound, "UPDATE measurement SET value = 0.625 WHERE number = 1")
+    assert passed(sound, processes=2) == {OTHER: 1}
+    said = [str(problem) for problem in verify(sound, processes=2).problems]
+    assert any(one.endswith("value: 0.625 is stored; by the ledger it is 0.5") for one in said)
+
+
+def test_a_process_that_dies_leaves_the_closer_look(
+    sound: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No answer is not a good one, and nobody waits for ever."""
+    monkeypatch.setattr(screen, "ALONE", 0)
+    gone = Database(sound.url + "_gone/nowhere")
+    with sound.read() as session:
+        assert list(screen.screen(gone, session, [CAMPAIGN], lambda entries: None, 2)) == []
+    gone.close()
