@@ -32,7 +32,7 @@ class Fingerprints:
     def __init__(self, key: bytes) -> None:
         self._keyed = hashlib.blake2b(key=key, digest_size=DIGEST_BYTES)
 
-    def of(self, table: str, row: Sequence[object]) -> int:
+    def of(self, table: str, row: Sequence[Any]) -> int:
         """The summand of one row.
 
         Raises:

@@ -256,7 +256,7 @@ def test_a_campaign_begun_anew_is_found(intruder: Intruder) -> None:
     assert signed.startswith(f"{HERE}, signature 1: 'grace' signed an entry 6 whose hash is ")
 
 
-@pytest.mark.parametrize("intruder", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("copies", ["sqlite"], indirect=True)
 def test_text_that_is_no_text_is_reported(intruder: Intruder) -> None:
     """SQLite takes any bytes as text; a single one must not hide the rest."""
     intruder.does("UPDATE candidate SET object = CAST(x'ff41' AS TEXT) WHERE number = 1")
@@ -289,7 +289,7 @@ def test_a_trigger_that_is_gone_or_hollow_is_found(intruder: Intruder) -> None:
     ]
 
 
-@pytest.mark.parametrize("intruder", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("copies", ["postgresql"], indirect=True)
 def test_a_hollow_function_behind_the_triggers_is_found(intruder: Intruder) -> None:
     """On PostgreSQL all triggers call one function."""
     with intruder.database.engine.begin() as connection:

@@ -278,7 +278,7 @@ MATRIX: list[tuple[str, Act, str]] = [
             f"UPDATE ledger_entry SET sequence = 5{INSIDE} AND sequence = 6",
             f"UPDATE ledger_entry SET sequence = 6{INSIDE} AND sequence = -1",
         ),
-        "chain, signatures",
+        "chain, fold, signatures",
     ),
     ("the tail cut, entries and rows", tail_is_cut, "anchor"),
     ("a whole campaign deleted", campaign_is_deleted, "chain"),
