@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from orchestrator.spec import (
     LOG_PRIOR,
@@ -42,7 +42,7 @@ def seconds(value: float) -> str:
     return f"{value:.3g} s"
 
 
-def ranges(numbers: Sequence[int]) -> str:
+def ranges(numbers: Iterable[int]) -> str:
     """Ascending numbers in short, such as ``1-3, 7``."""
     runs: list[list[int]] = []
     for one in numbers:

@@ -157,9 +157,9 @@ def replay(
 
 def _print_replayed(one: Replayed) -> None:
     last = one.candidates[-1] if one.candidates else 0
-    of = f"{one.candidates[0]}-{last}" if len(one.candidates) > 1 else f"{last}"
+    of = f"s {one.candidates[0]}-{last}" if len(one.candidates) > 1 else f" {last}"
     far = f", {one.distance:.1e} apart at most" if 0 < one.distance < math.inf else ""
-    typer.echo(f"round {one.round} (candidates {of}): {one.verdict}{far}")
+    typer.echo(f"round {one.round} (candidate{of}): {one.verdict}{far}")
     lines = [
         *(f"because {cause}" for cause in one.causes),
         *(f"{difference.where}: {difference.what}" for difference in one.differences),

@@ -133,4 +133,5 @@ def _say_standing(database: Database, row: Campaign) -> None:
     else:
         objective = cell(standing["objective"])
         typer.echo(f"The best is candidate {standing['best']} with an objective of {objective}.")
-    typer.echo("`assayloop audit taint NAME MEASUREMENT` lists what was computed from it.")
+    named = f"{row.name}#{row.ordinal}"
+    typer.echo(f"`assayloop audit taint {named}` lists what was computed from it.")

@@ -25,6 +25,7 @@ from db.models import (
     LedgerEntry,
     Measurement,
     Round,
+    Signature,
 )
 from orchestrator import moments
 from orchestrator.history.show import put_on_disk
@@ -60,6 +61,7 @@ def explain(session: Session, campaign: Campaign, one: Candidate, folder: Path) 
         "measurements": _measurements(session, measured),
         "objective": one.objective,
         "feasible": one.feasible,
+        "signatures": _signatures(session, one.campaign, {row["entry"] for row in trail.entries}),
         "attempts": attempts,
         "cost": sum(attempt["cost"] for attempt in attempts),
         "learnt": _learnt(session, one, measured, trail),
@@ -151,6 +153,25 @@ def _spec(session: Session, one: Candidate) -> Page:
         "model": None if revision.model is None else {"hash": revision.model},
         **_entry(session, one.campaign, revision.entry),
     } | ({} if model is None else {"model": {"hash": model.hash, "name": model.name}})
+
+
+def _signatures(session: Session, chain: str, entries: set[int]) -> list[Page]:
+    """Signatures of people under entries that say something of the candidate."""
+    rows = session.scalars(
+        select(Signature).where(Signature.chain == chain).order_by(Signature.number)
+    )
+    return [
+        {
+            "signed": row.signed,
+            "meaning": row.meaning,
+            "name": row.name,
+            "account": row.account,
+            "at": moments.iso(row.signed_at),
+            "entry": row.entry,
+        }
+        for row in rows
+        if row.signed in entries
+    ]
 
 
 # What was measured ----------------------------------------------------------------------------

@@ -150,13 +150,17 @@ def bytes_of(artifact: Page) -> str:
 
 
 def _who(page: Page) -> Iterator[tuple[str, str]]:
-    spec = page["spec"]
-    if page["attempts"]:
-        yield "Approved", f"no approval was asked for: the spec, by {who(spec)}, sends what is new"
-    else:
-        yield "Approved", "nothing was sent to an evaluator"
-    if page["attempts"]:
-        yield "Cost", number(page["cost"])
+    signed = page["signatures"]
+    for one in signed:
+        person = f"{one['name']} ({one['account']})"
+        about = f"entry {one['signed']}, signed {when(one['at'])} (entry {one['entry']})"
+        yield one["meaning"].capitalize(), f"by {person}: {about}"
+    if not page["attempts"]:
+        yield "Sent", "nothing was sent to an evaluator"
+        return
+    if not any(one["meaning"] == "approved" for one in signed):
+        yield "Approved", f"by nobody: the spec, by {who(page['spec'])}, sends what is new"
+    yield "Cost", number(page["cost"])
 
 
 def _measurements(page: Page) -> Section:
@@ -166,15 +170,19 @@ def _measurements(page: Page) -> Section:
             one["name"],
             quantity(one["value"], one["unit"])
             + ("" if one["std"] is None else f" ± {number(one['std'])}"),
-            one["evaluator"] or f"{one['source']} by {who(one)}",
-            when(one["measured_at"] or one["received_at"]),
+            one["evaluator"] or _told(one),
+            when(one["measured_at"] or one["received_at"])[:19],
             _stands(one),
         )
         for one in page["measurements"]
     ]
-    columns = ("No.", "measure", "value", "from", "when", "stands")
+    columns = ("No.", "measure", "value", "from", "when (UTC)", "stands")
     none = () if rows else (("Measured", "nothing"),)
     return Section("What was measured", none, columns if rows else (), rows)
+
+
+def _told(one: Page) -> str:
+    return f"{one['source']} by {who(one)}: {one['provenance']}"
 
 
 def _stands(one: Page) -> str:
@@ -182,7 +190,7 @@ def _stands(one: Page) -> str:
     if one["superseded_by"]:
         said.append(f"superseded by {one['superseded_by']}")
     if one["supersedes"]:
-        said.append(f"instead of {one['supersedes']}: {one['provenance']}")
+        said.append(f"instead of {one['supersedes']}")
     return "; ".join(said) or "yes"
 
 
@@ -192,14 +200,22 @@ def _attempts(page: Page) -> Section:
             f"{one['job']}.{one['attempt']}",
             one["evaluator"],
             one["state"] + (f": {one['reason']}" if one["reason"] else ""),
-            when(one["started_at"]),
-            when(one["delivered_at"])[11:],
+            when(one["started_at"])[:19],
+            when(one["delivered_at"])[11:19],
             number(one["cost"]),
             "" if one["delivery"] is None else one["delivery"]["sha256"][:16],
         )
         for one in page["attempts"]
     ]
-    columns = ("job.attempt", "evaluator", "state", "asked", "answered", "cost", "raw artifact")
+    columns = (
+        "job.attempt",
+        "evaluator",
+        "state",
+        "asked (UTC)",
+        "answered",
+        "cost",
+        "raw artifact",
+    )
     none = () if rows else (("Attempts", "none"),)
     return Section("Every attempt", none, columns if rows else (), rows)
 
@@ -236,7 +252,7 @@ def _entries(page: Page) -> Section:
     rows = [
         (
             str(one["entry"]),
-            when(one["at"]),
+            when(one["at"])[:19],
             who(one),
             one["kind"],
             "; ".join(one["said"]) + (f" ({one['reason']})" if one["reason"] else ""),
@@ -244,5 +260,5 @@ def _entries(page: Page) -> Section:
         )
         for one in page["entries"]
     ]
-    columns = ("entry", "when", "who", "kind", "what", "hash")
+    columns = ("entry", "when (UTC)", "who", "kind", "what", "hash")
     return Section("What the ledger says of it", (), columns, rows)

@@ -14,8 +14,10 @@ from db import repository
 from db.ledger import Change, Row, fold
 from db.models import LedgerEntry
 from orchestrator import moments
-from orchestrator.spec_words import quantity
+from orchestrator.spec_words import quantity, ranges
 
+FEW = 3
+"""Measurements of one entry that are spelled out; of more, only their numbers."""
 UNREADABLE = "cannot be read; `assayloop audit verify` says why"
 
 
@@ -79,6 +81,7 @@ class Trail:
             )
 
     def _said(self, entry: LedgerEntry) -> Iterator[str]:
+        values: dict[int, str] = {}
         for change in fold(entry):
             row = change.values
             match change.table:
@@ -93,9 +96,12 @@ class Trail:
                     yield f"a delivery for job {row['job']} is kept"
                 case "measurement" if row["candidate"] in self.candidates:
                     self._measurements.add(row["number"])
-                    yield _of_measurement(row)
+                    values[row["number"]] = _of_measurement(row)
                 case "measurement_flag" if row["measurement"] in self._measurements:
                     yield f"measurement {row['measurement']} is {row['kind']}"
+                case "signature" if any(one["entry"] == row["signed"] for one in self.entries):
+                    yield f"entry {row['signed']} signed as {row['meaning']} by {row['name']}"
+        yield from values.values() if len(values) <= FEW else [f"measurements {ranges(values)}"]
 
     def _of_job(self, change: Change) -> Iterator[str]:
         row = change.values
@@ -117,7 +123,7 @@ def _of_candidate(change: Change) -> Iterator[str]:
         yield f"{named} decoded: {what}" + (f", {row['reason']}" if row.get("reason") else "")
     elif row.get("external_ids"):
         yield f"{named} known as {', '.join(map(str, row['external_ids']))}"
-    if "objective" in row:
+    if "objective" in row and not change.new:
         value = row["objective"]
         yield f"{named} has " + ("no objective" if value is None else f"objective {value:.6g}")
 

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import Campaign
+from db.ledger import Actor
+from orchestrator import Campaign, accounts, actors, campaigns, signatures, wiring
+from orchestrator.settings import Settings
 from tests.e2e.terminal import Terminal, tamper
 from tests.e2e.test_report import ATTACK, Page, stands_alone
 
+PASSWORD = "correct horse battery"
 HEADINGS = [
     "Why it was made",
     "On which data and model",
@@ -94,9 +97,29 @@ def test_it_is_found_by_the_name_that_people_know(terminal: Terminal) -> None:
     assert "nobody proposed it" in flat
     assert "nothing was sent to an evaluator" in flat
     assert "told by" in flat
+    assert "a notebook" in flat
     page = terminal("audit", "explain", "told", 1, "--json").json
     assert page["proposal"] is None
     assert page["measurements"][0]["provenance"] == "a notebook"
+
+
+def test_whoever_approved_it_is_named(finished: Terminal) -> None:
+    """Somebody other than the author confirmed that it was to be made."""
+    database = wiring.database(Settings.read())
+    ada = Actor("account", "ada", mode="multi-user")
+    accounts.create(database, actors.operating_system(), "ada", "Ada Byron", "admin", PASSWORD)
+    accounts.create(database, ada, "otto", "Otto Smith", "owner", PASSWORD)
+    page = finished("audit", "explain", "box", 1, "--json").json
+    assert page["signatures"] == []
+    entry, row = page["proposal"]["entry"], campaigns.find(database, "box")
+    signatures.sign(database, row, entry, "approved", "otto", PASSWORD)
+    (signature,) = finished("audit", "explain", "box", 1, "--json").json["signatures"]
+    assert (signature["signed"], signature["meaning"]) == (entry, "approved")
+    flat = " ".join(finished("audit", "explain", "box", 1).out.split())
+    assert f"Approved by Otto Smith (otto): entry {entry}, signed" in flat
+    assert "by nobody" not in flat
+    other = " ".join(finished("audit", "explain", "box", 5).out.split())
+    assert "Approved by nobody: the spec, by" in other
 
 
 def test_a_correction_stands_beside_what_it_corrects(learned: Terminal) -> None:
