@@ -8,7 +8,8 @@ with the tables: anchors show that.
 
 Campaigns in which nothing is wrong are found quickly and in bounded memory by :mod:`screen`; the
 system chain and the others are folded as a whole here, to say what is wrong and where. Everything
-is read in one consistent view. What was tampered with is reported, whatever it is, and never raises.
+is read in one consistent view. What was tampered with is reported, whatever it is, and never
+raises.
 """
 
 from __future__ import annotations
