@@ -83,6 +83,7 @@ def maps(panels_shown: Sequence[Map], limit: float, names: tuple[str, str]) -> F
         names: of both axes.
     """
     figure, (row,) = panels(1, len(panels_shown), side=3.9)
+    figure.set_layout_engine("compressed")  # it knows that the panels are square
     for axes, shown in zip(row, panels_shown, strict=True):
         axes.grid(visible=False)
         drawn: ScalarMappable

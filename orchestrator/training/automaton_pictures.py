@@ -45,7 +45,11 @@ def latent_maps(models: Sequence[Model], data: Path | None) -> Iterator[tuple[st
                 [
                     Map("encoded automata", "reset length", shown.lengths.astype(float), seen),
                     Map("the same", "number of states", shown.states.astype(float), seen),
-                    Map("decoded on this plane", "reset length", _decoded(space, axes)),
+                    Map(
+                        "decoded on this plane; white: invalid",
+                        "reset length",
+                        _decoded(space, axes),
+                    ),
                 ],
                 LIMIT,
                 _NAMES,
