@@ -219,12 +219,17 @@ def append(session: Session, chain: str, actor: Actor, draft: Draft, at: int) ->
         previous=GENESIS if last is None else last.hash,
     )
     entry.hash = digest(entry)
-    columns = {column.name for column in LedgerEntry.__table__.columns}
-    session.execute(insert(LedgerEntry), [{name: getattr(entry, name) for name in sorted(columns)}])
-    apply(session, fold(entry))
+    restore(session, entry)
     for sha256, (data, _) in blobs.items():
         artifacts.store(session, chain, sha256, data)
     return entry
+
+
+def restore(session: Session, entry: LedgerEntry) -> None:
+    """Write an entry as it is, perhaps one that was made elsewhere, and apply its fold."""
+    columns = {column.name for column in LedgerEntry.__table__.columns}
+    session.execute(insert(LedgerEntry), [{name: getattr(entry, name) for name in sorted(columns)}])
+    apply(session, fold(entry))
 
 
 def apply(session: Session, changes: Iterator[Change]) -> None:

@@ -24,6 +24,7 @@ GROUPS = {
     "db": "Upgrade or check the database.",
     "audit": "Verify, anchor, replay and explain the history.",
     "audit keys": "The keys that sign anchors.",
+    "export": "Take a campaign's history elsewhere.",
     "account": "Who may write, and in which role.",
 }
 
@@ -76,6 +77,8 @@ COMMANDS = (
     Command("audit replay", "audit:replay", "Compute stored proposals again."),
     Command("audit explain", "explain:explain", "Say all that is known of a candidate."),
     Command("audit taint", "taint:taint", "List what was computed from corrected values."),
+    Command("export crate", "crate:export", "Write a campaign as an RO-Crate that proves itself."),
+    Command("import", "crate:import_crate", "Take a crate into an empty installation."),
     Command("account create", "account:create", "Make an account for a person."),
     Command("account list", "account:list_accounts", "List the accounts."),
     Command("account password", "account:password", "Give your account another password."),

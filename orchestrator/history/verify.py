@@ -71,6 +71,8 @@ class _Walk:
     """Name and first hash of each campaign, by the system chain."""
     models: frozenset[str] = frozenset()
     """Hashes of the registered models."""
+    elsewhere: set[str] = field(default_factory=set)
+    """Campaigns that an imported crate named and did not hold."""
     sound: dict[str, str] = field(default_factory=dict)
     """Hash of the first entry of each chain that the screening found sound."""
 
@@ -115,7 +117,7 @@ def verify(
             walk.report(f"table {table}", what)
         _chain(walk, SYSTEM)
         there = set(repository.chains(session)) - {SYSTEM}
-        wanted = there | walk.genesis.keys()
+        wanted = there | (walk.genesis.keys() - walk.elsewhere)
         if campaign is not None:
             wanted = {_chain_of(walk, campaign, wanted)}
         _screen(walk, database, sorted(wanted & there), processes)
@@ -221,6 +223,8 @@ def _chain(walk: _Walk, chain: str) -> str | None:
 
 def _remember(walk: _Walk, entry: LedgerEntry, where: str) -> None:
     """Note the genesis hash that an entry of the system chain keeps."""
+    if entry.kind == "import":
+        walk.elsewhere |= set(json.loads(entry.payload)["about"]["elsewhere"])
     if entry.kind != "campaign":
         return
     about = json.loads(entry.payload)["about"]
