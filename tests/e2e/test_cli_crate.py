@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +18,13 @@ def test_a_campaign_is_given_away_and_taken_in(
     heads = finished("export", "crate", "box", "--out", name, "--json").json
     assert next(one["chain"] for one in heads) == "system"
     if name == "box-crate":
-        bare = [sys.executable, "-I", "-S", finished.folder / name / "verify.py", name]
+        bare: list[str | Path] = [
+            sys.executable,
+            "-I",
+            "-S",
+            finished.folder / name / "verify.py",
+            name,
+        ]
         ended = subprocess.run(bare, capture_output=True, text=True, check=False)
         assert (ended.returncode, ended.stderr) == (0, "")
     shown = finished("show", "box", "--json").json
