@@ -203,12 +203,12 @@ def _attempts(page: Page) -> Section:
             when(one["started_at"])[:19],
             when(one["delivered_at"])[11:19],
             number(one["cost"]),
-            "" if one["delivery"] is None else one["delivery"]["sha256"][:16],
+            "" if one["delivery"] is None else one["delivery"]["sha256"][:12],
         )
         for one in page["attempts"]
     ]
     columns = (
-        "job.attempt",
+        "attempt",
         "evaluator",
         "state",
         "asked (UTC)",

@@ -133,7 +133,7 @@ def test_a_correction_stands_beside_what_it_corrects(learned: Terminal) -> None:
     assert later[wrong]["superseded_by"] == 13
     assert [flag["kind"] for flag in later[13]["flags"]] == ["suspect"]
     assert page["objective"] is None
-    assert page["entries"][-2]["said"][0].startswith("measurement 13: yield 7")
+    assert page["entries"][-2]["said"][-1].startswith("measurement 13: yield 7")
     assert page["entries"][-2]["reason"] == "a decimal point"
     flat = " ".join(learned("audit", "explain", "learned", 2).out.split())
     assert "a bubble" in flat
