@@ -60,11 +60,11 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     lines = [
         "# Long reset words, searched and drawn",
         "",
-        "Made by `python -m benchmarks.automata`: `examples/longest-reset.yaml` with its own",
-        "proposer, and with draws from the prior. Figures are letters of the shortest reset word",
-        "of the best automaton so far. Černý's bound for eight states is 49; the longest that the",
-        f"model was trained on is {longest_seen()}, and *beyond* counts the automata of a campaign",
-        "that need more.",
+        f"Made by `python -m benchmarks.automata --seeds {len(rows) // len(WAYS)}`:",
+        "`examples/longest-reset.yaml` with its own proposer, and with draws from the prior.",
+        "Figures are letters of the shortest reset word of the best automaton so far. Černý's",
+        f"bound for eight states is 49; the model was trained on at most {longest_seen()}, and",
+        "*beyond* counts the automata of a campaign that need more.",
         "",
         "| seed | proposer | after 50 | after 100 | at the end | share of the bound | beyond "
         "| the best | seconds |",
