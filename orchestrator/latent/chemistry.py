@@ -28,6 +28,11 @@ def parse(smiles: str) -> Chem.Mol | None:
         return Chem.MolFromSmiles(smiles)
 
 
+def canonical(molecule: Chem.Mol) -> str:
+    """RDKit's canonical SMILES."""
+    return str(Chem.MolToSmiles(molecule))
+
+
 def saturate(molecule: Chem.Mol) -> None:
     """Gives every radical centre its hydrogens, in place."""
     for atom in molecule.GetAtoms():

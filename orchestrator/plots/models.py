@@ -101,6 +101,27 @@ def maps(panels_shown: Sequence[Map], limit: float, names: tuple[str, str]) -> F
     return figure
 
 
+def property_planes(
+    planes: Sequence[tuple[str, Floats, Floats]], values: NDArray[np.floating], label: str
+) -> Figure:
+    """Two principal components of latent points, side by side, coloured by a property.
+
+    Args:
+        planes: name of a model, its points ``n x 2``, and the share of the variance along each of
+            the two axes.
+        values: of the property, shape n.
+        label: what the property is called.
+    """
+    figure, (row,) = panels(1, len(planes), side=3.8)
+    for axes, (name, points, shares) in zip(row, planes, strict=True):
+        shown = axes.scatter(*points.T, c=values, s=5, lw=0, alpha=0.8, cmap="viridis")
+        shown.set_rasterized(True)
+        name_axes(axes, *(f"component {i + 1} ({share:.0%})" for i, share in enumerate(shares)))
+        set_title(axes, name)
+    colour_bar(figure, row[-1], shown, label)
+    return figure
+
+
 def reconstructions(before: Images, after: Images, columns: int = 12) -> Figure:
     """Images over what becomes of them when encoded and decoded; both ``n x h x w``."""
     rows = [

@@ -135,6 +135,18 @@ _Row = tuple[Usable, tuple[float, float, float]]
 
 def judge(text: str) -> Usable | str:
     """What a SMILES is, or the reason why it cannot be used."""
+    molecule = whole(text)
+    if isinstance(molecule, str):
+        return molecule
+    smiles = Chem.MolToSmiles(molecule)
+    try:
+        return Usable(smiles, selfies.encoder(smiles))
+    except selfies.EncoderError:
+        return "not to be written as SELFIES"
+
+
+def whole(text: str) -> Chem.Mol | str:
+    """The one molecule that a SMILES is, or the reason why it is none to train on."""
     if not text:
         return "empty"
     molecule = chemistry.parse(text)
@@ -142,13 +154,9 @@ def judge(text: str) -> Usable | str:
         return "no SMILES"
     if molecule.GetNumAtoms() > MAX_ATOMS:
         return f"more than {MAX_ATOMS} heavy atoms"
-    smiles = Chem.MolToSmiles(molecule)
-    if "." in smiles:
+    if len(Chem.GetMolFrags(molecule)) > 1:
         return "of several parts"
-    try:
-        return Usable(smiles, selfies.encoder(smiles))
-    except selfies.EncoderError:
-        return "not to be written as SELFIES"
+    return molecule
 
 
 def _measure(text: str) -> _Row | str:

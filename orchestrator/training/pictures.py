@@ -65,6 +65,14 @@ def _figures(
             from orchestrator.training.automaton_pictures import latent_maps
 
             yield from latent_maps(models, data)
+        case "smiles":
+            from orchestrator.training.collection import locate
+            from orchestrator.training.smiles_data import load
+            from orchestrator.training.smiles_pictures import property_figures
+
+            if data is None:
+                raise SpaceError("figures of molecules read those of the training; name --data")
+            yield from property_figures(models, load(locate(data, cache), cache=cache))
         case _:
             raise SpaceError(f"no figure is drawn of models of the task {task}")
     for model in models:

@@ -17,9 +17,11 @@ TaskName = Literal[
     "digits-cnn-second",
     "molecules",
     "curve",
+    "smiles",
 ]
 """What is trained; a space opens the models of one task."""
-Reads = Literal["automata", "digits", "molecules", "nothing"]
+Reads = Literal["automata", "digits", "molecules", "outcomes", "nothing"]
+"""Outcomes are molecules with what assays found of them."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Recipe:
         """Kind of the data file; nothing where the task draws its data itself, as automata may."""
         if self.task in ("automata", "molecules"):
             return self.task
+        if self.task == "smiles":
+            return "outcomes" if "property" in self.weights else "molecules"
         return "digits" if self.task.startswith("digits") else "nothing"
 
 
@@ -211,6 +215,61 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 learning_rate=1.5e-3,
                 weight_decay=1e-5,
                 seed=11,
+            ),
+            _recipe(
+                "smiles",
+                "smiles",
+                "VAE of one-hot SMILES with a GRU decoder",
+                {"latent": 64, "channels": 64, "hidden": 384, "decoder": "gru"},
+                {"kl": 0.1, "warm_up": 0.4},
+                epochs=60,
+                batch=128,
+                learning_rate=1e-3,
+                seed=21,
+            ),
+            _recipe(
+                "smiles-ae",
+                "smiles",
+                "convolutional autoencoder of one-hot SMILES: no prior, to compare with",
+                {"latent": 256, "channels": 64, "hidden": 1024, "posterior": "point"},
+                {},
+                epochs=60,
+                batch=128,
+                learning_rate=1e-3,
+                seed=21,
+            ),
+            _recipe(
+                "smiles-vae",
+                "smiles",
+                "convolutional VAE of one-hot SMILES",
+                {"latent": 256, "channels": 64, "hidden": 1024},
+                {"kl": 0.1, "warm_up": 0.4},
+                epochs=60,
+                batch=128,
+                learning_rate=1e-3,
+                seed=21,
+            ),
+            _recipe(
+                "smiles-vae-property",
+                "smiles",
+                "convolutional VAE of one-hot SMILES, with a head for QED and outcomes of assays",
+                {"latent": 256, "channels": 64, "hidden": 1024, "head": 512},
+                {"kl": 0.1, "warm_up": 0.4, "property": 5.0},
+                epochs=60,
+                batch=128,
+                learning_rate=1e-3,
+                seed=21,
+            ),
+            _recipe(
+                "smiles-aae",
+                "smiles",
+                "convolutional adversarial autoencoder of one-hot SMILES",
+                {"latent": 256, "channels": 64, "hidden": 1024, "posterior": "point"},
+                {"adversarial": 5.0, "discriminator_rate": 2e-4},
+                epochs=60,
+                batch=128,
+                learning_rate=1e-3,
+                seed=21,
             ),
         )
     }

@@ -94,6 +94,9 @@ def build_task(chosen: Recipe, data: Path | None, cache: Path) -> Task:
     if data is None:
         raise SpaceError(f"recipe {chosen.name} reads a file of SMILES; name it by --data")
     from orchestrator.training.collection import locate
+
+    if chosen.task == "smiles":
+        return _smiles(chosen, locate(data, cache), cache)
     from orchestrator.training.molecule_data import load
     from orchestrator.training.molecules import MERGES, MoleculeTask
 
@@ -118,3 +121,13 @@ def _digits(chosen: Recipe, data: DigitData) -> Task:
             return DenseTask(chosen, data)
         case _:
             return ClassifierTask(chosen, data)
+
+
+def _smiles(chosen: Recipe, path: Path, cache: Path) -> Task:
+    from orchestrator.training.smiles import SmilesTask, check_outcomes
+    from orchestrator.training.smiles_adversarial import AdversarialTask
+    from orchestrator.training.smiles_data import load
+
+    data = load(path, cache=cache)
+    check_outcomes(chosen, data, path)
+    return (AdversarialTask if "adversarial" in chosen.weights else SmilesTask)(chosen, data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 class Task(Protocol):
-    """Data and loss of one kind of network; it keeps no state of the training itself."""
+    """Data and loss of one kind of network; what state it keeps itself, :class:`Stateful` gives."""
 
     @property
     def network(self) -> nn.Module:
@@ -41,4 +41,17 @@ class Task(Protocol):
 
     def card(self) -> Mapping[str, Any]:
         """What loading needs besides tensors: ``network`` (arguments), vocabularies, scales."""
+        ...
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """What a task has besides, if its loss takes steps of its own, as an adversary's does."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that it needs to go on, in what ``torch.save`` writes without pickled classes."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
         ...

@@ -18,7 +18,7 @@ from torch import nn
 from orchestrator.latent.protocol import SpaceError
 from orchestrator.training.data import write_atomically
 from orchestrator.training.recipes import Recipe
-from orchestrator.training.task import Task
+from orchestrator.training.task import Stateful, Task
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "losses.jsonl"
@@ -144,6 +144,7 @@ def _save(
                 "identity": _identity(recipe, task),
                 "network": task.network.state_dict(),
                 "optimiser": optimiser.state_dict(),
+                "task": task.state_dict() if isinstance(task, Stateful) else {},
                 "rng": torch.get_rng_state(),
                 "position": [at.epoch, at.index, at.step, at.sums],
             },
@@ -163,6 +164,8 @@ def _restore(out: Path, task: Task, recipe: Recipe, optimiser: torch.optim.Optim
         )
     task.network.load_state_dict(stored["network"])
     optimiser.load_state_dict(stored["optimiser"])
+    if isinstance(task, Stateful):
+        task.load_state_dict(stored["task"])
     torch.set_rng_state(stored["rng"])
     epoch, index, step, sums = stored["position"]
     return _Position(epoch, index, step, sums)

@@ -79,9 +79,29 @@ def automata(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def outcomes(molecules: Path) -> Path:
+    """The molecules with two outcomes: one of whether there is chlorine, one mostly unknown."""
+    rows = [
+        f"{smiles},{int('Cl' in smiles)},{i % 2 if i % 4 < 2 else ''}"
+        for i, smiles in enumerate(molecules.read_text(encoding="utf-8").splitlines())
+    ]
+    path = molecules.with_name("outcomes.csv")
+    path.write_text("\n".join(["smiles,chlorine,other", *rows]), encoding="utf-8")
+    return path
+
+
 @pytest.fixture
-def data(digits: Path, molecules: Path, automata: Path) -> Callable[[str], Path | None]:
-    files = {"automata": automata, "digits": digits, "molecules": molecules, "nothing": None}
+def data(
+    digits: Path, molecules: Path, outcomes: Path, automata: Path
+) -> Callable[[str], Path | None]:
+    files = {
+        "automata": automata,
+        "digits": digits,
+        "molecules": molecules,
+        "outcomes": outcomes,
+        "nothing": None,
+    }
     return lambda name: files[RECIPES[name].reads]
 
 
@@ -121,7 +141,7 @@ class Killed(BaseException):
     """Nothing catches it on the way, as nothing catches SIGKILL."""
 
 
-@pytest.mark.parametrize("name", ["automata", "digits-2d-classifier", "zinc-selfies"])
+@pytest.mark.parametrize("name", ["automata", "digits-2d-classifier", "smiles-aae", "zinc-selfies"])
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(
     name: str, data: Callable[[str], Path | None], tmp_path: Path
 ) -> None:
