@@ -63,7 +63,7 @@ class Alphabet:
             row[: len(found)] = found
         return rows
 
-    def decode(self, rows: NDArray[np.integer]) -> list[str]:
+    def decode(self, rows: NDArray[np.int64]) -> list[str]:
         """The texts of identifiers ``n x length``, each up to its first end."""
         texts = []
         for row in rows.tolist():

@@ -102,7 +102,7 @@ def maps(panels_shown: Sequence[Map], limit: float, names: tuple[str, str]) -> F
 
 
 def property_planes(
-    planes: Sequence[tuple[str, Floats, Floats]], values: NDArray[np.floating], label: str
+    planes: Sequence[tuple[str, Floats, Floats]], values: NDArray[np.float32], label: str
 ) -> Figure:
     """Two principal components of latent points, side by side, coloured by a property.
 

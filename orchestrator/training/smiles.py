@@ -34,7 +34,7 @@ class SmilesTask:
         self.data_sha256 = data.sha256
         self.training, self.held_out = data.split()
         self.outcome_names = data.outcome_names if "property" in recipe.weights else ()
-        self._arguments = {
+        self._arguments: dict[str, Any] = {
             "vocabulary": len(data.alphabet),
             "length": data.tokens.shape[1],
             **recipe.network,

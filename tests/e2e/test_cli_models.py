@@ -99,6 +99,31 @@ def test_automata_are_mapped_with_what_their_plane_decodes_to(terminal: Terminal
     assert all(_is_drawn(terminal.folder / path) for path in written)
 
 
+def test_latent_planes_of_molecules_are_coloured_by_qed_with_head_on_and_off(
+    terminal: Terminal,
+) -> None:
+    rings = ("", "c1ccccc1", "C1CC1", "C1CCNCC1", "c1ccncc1", "C1CCCC1")
+    smiles = [f"{'C' * n}O{ring}" for ring in rings for n in range(1, 21)]
+    data = terminal.folder / "assays.csv"
+    data.write_text("\n".join(["smiles,NR-AR", *(f"{s},{i % 2}" for i, s in enumerate(smiles))]))
+    home = terminal.folder / "home" / "models"
+    names = ["smiles-vae", "smiles-vae-property"]
+    for name in names:
+        train(name, data=data, out=home / name, epochs=1, cache=terminal.folder)
+    assert "name --data" in terminal.refused("models", "figures", *names)
+    ended = terminal("models", "figures", *names, "--data", data, "--out", "pictures")
+    assert ended.code == 0
+    written = [Path(line) for line in ended.out.split()]
+    assert {path.name for path in written} == {
+        "smiles-vae-latent.png",
+        *(f"{name}-losses.png" for name in names),
+    }
+    assert all(_is_drawn(terminal.folder / path) for path in written)
+    data.write_text(data.read_text() + "\nCCN,1")
+    refusal = terminal.refused("models", "figures", *names, "--data", data)
+    assert "name the file that it was trained on" in refusal
+
+
 def test_figures_that_cannot_be_drawn_say_why(terminal: Terminal) -> None:
     assert "assayloop data get mnist" in terminal.refused(
         "models", "figures", "digits-2d-classifier"
