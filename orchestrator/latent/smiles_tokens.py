@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +64,7 @@ class Alphabet:
             row[: len(found)] = found
         return rows
 
-    def decode(self, rows: NDArray[np.int64]) -> list[str]:
+    def decode(self, rows: NDArray[np.integer[Any]]) -> list[str]:
         """The texts of identifiers ``n x length``, each up to its first end."""
         texts = []
         for row in rows.tolist():

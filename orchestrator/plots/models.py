@@ -114,7 +114,9 @@ def property_planes(
     """
     figure, (row,) = panels(1, len(planes), side=3.8)
     for axes, (name, points, shares) in zip(row, planes, strict=True):
-        shown = axes.scatter(*points.T, c=values, s=5, lw=0, alpha=0.8, cmap="viridis")
+        shown = axes.scatter(
+            points[:, 0], points[:, 1], c=values, s=5, lw=0, alpha=0.8, cmap="viridis"
+        )
         shown.set_rasterized(True)
         name_axes(axes, *(f"component {i + 1} ({share:.0%})" for i, share in enumerate(shares)))
         set_title(axes, name)

@@ -58,7 +58,7 @@ def metrics(
 
 
 def _decode(network: SmilesAutoencoder, points: Floats) -> NDArray[np.int64]:
-    blocks = torch.from_numpy(points).float().split(_BLOCK)
+    blocks = torch.split(torch.from_numpy(points).float(), _BLOCK)
     return np.asarray(torch.cat([network.decode(block) for block in blocks]).numpy())
 
 
