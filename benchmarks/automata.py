@@ -52,7 +52,7 @@ def longest_seen() -> int:
     """Letters of the longest reset word that the model was trained on."""
     from orchestrator.latent import registry
 
-    return max(registry.find("automata").card["longest_reset_word_in_training"].values())
+    return int(max(registry.find("automata").card["longest_reset_word_in_training"].values()))
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
