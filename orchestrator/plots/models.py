@@ -68,7 +68,8 @@ def latent_planes(
         set_title(axes, name)
     handles, names = row[0].get_legend_handles_labels()
     figure.legend(
-        handles, names, loc="outside lower center", ncols=10, frameon=False, markerscale=5,
+        handles, names, loc="outside lower center", frameon=False, markerscale=5,
+        ncols=10 if len(planes) > 1 else 5,
         handletextpad=0.1, columnspacing=1.0, fontsize=9.5, labelcolor=INK,
     )  # fmt: skip
     return figure
