@@ -68,7 +68,10 @@ def test_an_interrupted_training_goes_on_where_it_was(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["digits", "--data", "d", "--out", "o"], "no recipe is named 'digits'; there are: digits"),
+        (
+            ["digits", "--data", "d", "--out", "o"],
+            "no recipe is named 'digits'; there are: automata",
+        ),
         (["digits-cnn", "--data", "no.npz", "--out", "o"], "no.npz"),
         (["digits-cnn", "--data", "text.npz", "--out", "o"], "text.npz"),
         (["digits-cnn", "--data", "text.npz", "--out", "text.npz"], "text.npz"),
