@@ -162,7 +162,7 @@ def _real(value: float | str | None) -> float | None:
 
 def digest(entry: LedgerEntry) -> str:
     """SHA-256 of an entry, from its header and payload."""
-    fields: tuple[object, ...] = (
+    framed = frame(
         DOMAIN,
         entry.chain,
         entry.sequence,
@@ -177,11 +177,16 @@ def digest(entry: LedgerEntry) -> str:
         entry.previous,
         entry.payload,
     )
-    hasher = hashlib.sha256()
-    for value in fields:
-        data = str(value).encode()
-        hasher.update(len(data).to_bytes(8, "big") + data)
-    return hasher.hexdigest()
+    return hashlib.sha256(framed).hexdigest()
+
+
+def frame(*values: object) -> bytes:
+    """Values as what is hashed or signed: each as UTF-8 text after its length in 8 bytes.
+
+    The first is a domain; so no two lists of values, and no two domains, give the same bytes.
+    """
+    parts = [str(value).encode() for value in values]
+    return b"".join([len(part).to_bytes(8, "big") + part for part in parts])
 
 
 def head(session: Session, chain: str) -> LedgerEntry | None:

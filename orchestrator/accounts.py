@@ -22,7 +22,7 @@ from db.ledger import Actor, Draft, append
 from db.models import SYSTEM, Account, Secret
 from db.session import MICROSECONDS, Database, now
 from orchestrator.actors import MULTI, ROLES, Scope, current, operating_system, split
-from orchestrator.errors import BadInput, Conflict, Denied, NotFound
+from orchestrator.errors import BadInput, Conflict, Denied, NotFound, require_reason
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
@@ -107,8 +107,7 @@ def disable(database: Database, actor: Actor, name: str, reason: str) -> None:
         NotFound: there is none.
         Conflict: it is disabled already, or the last admin.
     """
-    if not reason.strip():
-        raise BadInput.of("--reason", "a reason is required", "say in a few words why")
+    require_reason(reason)
     with database.write(SYSTEM) as session:
         row = _account(session, name)
         if row.state != "active":
@@ -118,9 +117,7 @@ def disable(database: Database, actor: Actor, name: str, reason: str) -> None:
             raise Conflict(f"{name} is the last admin", "make another first")
         draft = Draft("disable", {"account": name, "reason": reason})
         draft.set("account", name=name, state="disabled", reason=reason)
-        ids = session.scalars(select(Secret.id).where(Secret.account == name)).all()
-        draft.about["secrets"] = dict.fromkeys(ids)
-        session.execute(delete(Secret).where(Secret.account == name))
+        _end_all(session, draft, name)
         append(session, SYSTEM, actor, draft, now())
 
 
@@ -136,9 +133,7 @@ def set_password(database: Database, name: str, old: str, new: str) -> None:
     actor = Actor("account", account.name, mode=MULTI)
     with database.write(SYSTEM) as session:
         draft = Draft("password", {"account": name})
-        ids = session.scalars(select(Secret.id).where(Secret.account == name)).all()
-        draft.about["secrets"] = dict.fromkeys(ids)
-        session.execute(delete(Secret).where(Secret.account == name))
+        _end_all(session, draft, name)
         _store(session, draft, _password_row(name, hashed))
         append(session, SYSTEM, actor, draft, now())
 
@@ -269,6 +264,13 @@ def _password_row(name: str, hashed: str) -> dict[str, Any]:
         "created_at": now(),
         "expires_at": None,
     }
+
+
+def _end_all(session: Session, draft: Draft, name: str) -> None:
+    """Delete the password and tokens of an account, and let the entry say which."""
+    ids = session.scalars(select(Secret.id).where(Secret.account == name)).all()
+    draft.about["secrets"] = dict.fromkeys(ids)
+    session.execute(delete(Secret).where(Secret.account == name))
 
 
 def _store(session: Session, draft: Draft, row: dict[str, Any]) -> None:

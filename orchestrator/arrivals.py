@@ -12,7 +12,7 @@ from db.ledger import Draft
 from db.models import Attempt, Job
 from db.session import now
 from db.states import JobState, move
-from orchestrator.endings import close_rounds, end_attempt, pause_if_failing, retry_or_fail
+from orchestrator.endings import close_rounds, end_attempt, fail, pause_if_failing
 from orchestrator.wiring import Parts
 
 WAITING = (JobState.SUBMITTED, JobState.RUNNING, JobState.TIMED_OUT)
@@ -114,11 +114,7 @@ def _lose(parts: Parts, jobs: Sequence[Job]) -> None:
     reason = "the evaluator gave no result"
     with parts.write() as session:
         draft = Draft("lose", {"reason": reason})
-        for job in jobs:
-            end_attempt(draft, job, "failed", reason)
-            retry_or_fail(session, draft, parts, job, reason, transient=False)
-        close_rounds(session, draft, parts.campaign, jobs)
-        pause_if_failing(session, draft, parts)
+        fail(session, draft, parts, jobs, reason, transient=False)
         parts.append(session, draft)
 
 

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from adapters.checks import refusals
 from adapters.protocol import Capabilities, Reading
-from adapters.units import convert, convert_std
 from db import repository
 from db.ledger import Draft
 from db.models import Candidate, Measurement
@@ -100,10 +99,7 @@ def tell(
                 job=None,
                 attempt=None,
                 evaluator="",
-                name=reading.name,
-                value=convert(reading.value, reading.unit, unit),
-                unit=unit,
-                std=None if reading.std is None else convert_std(reading.std, reading.unit, unit),
+                **recording.in_unit(reading, unit),
                 censoring=str(reading.censoring),
                 measured_at=None,
                 received_at=now(),

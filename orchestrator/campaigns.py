@@ -14,7 +14,7 @@ from db.models import SYSTEM, Campaign, LatentModel
 from db.session import Database, now
 from db.states import OPEN, CampaignState, JobState, move
 from orchestrator import dataset, endings, wiring
-from orchestrator.errors import BadInput, Busy, Conflict, NotFound
+from orchestrator.errors import Busy, Conflict, NotFound, require_reason
 from orchestrator.latent import registry as spaces
 from orchestrator.latent.protocol import Space
 from orchestrator.objective import Objective
@@ -285,16 +285,6 @@ def resolve(
         draft.set("job", number=job, state=str(state), reason=reason)
         append(session, row.id, actor, draft, now())
     return state
-
-
-def require_reason(reason: str) -> None:
-    """Refuse an act for which nobody says why.
-
-    Raises:
-        BadInput: the reason is empty.
-    """
-    if not reason.strip():
-        raise BadInput.of("--reason", "a reason is required", "say in a few words why")
 
 
 def _refuse_over(row: Campaign) -> None:

@@ -89,10 +89,15 @@ def settle(
             "candidate",
             number=candidate.number,
             **row | ({"reason": f"filtered by {', '.join(failed)}"} if failed else {}),
-            realised=None if np.isnan(point).any() else [float(x) for x in point],
+            realised=stored_point(point),
             duplicate_of=duplicate_of,
         )
     return fresh
+
+
+def stored_point(point: Points) -> list[float] | None:
+    """A point, shape d, as a column holds it; None for NaN, which is no point."""
+    return None if np.isnan(point).any() else [float(x) for x in point]
 
 
 def settled(draft: Draft, parts: Parts, one: Decoded) -> dict[str, Any]:

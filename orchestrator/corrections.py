@@ -15,15 +15,13 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from adapters.units import convert, convert_std
 from db import repository
 from db.ledger import Draft, Row
 from db.models import Measurement
 from db.session import now
 from orchestrator import ask_tell, moments, recording
 from orchestrator.ask_tell import Told
-from orchestrator.campaigns import require_reason
-from orchestrator.errors import BadInput, Conflict, NotFound
+from orchestrator.errors import BadInput, Conflict, NotFound, require_reason
 from orchestrator.wiring import Parts
 
 
@@ -74,9 +72,8 @@ def correct(parts: Parts, measurement: int, told: Told, reason: str) -> int:
     with parts.write() as session:
         parts.require_newest(session)
         old = find(session, parts.campaign, measurement)
-        value = convert(reading.value, reading.unit, old.unit)
-        std = None if reading.std is None else convert_std(reading.std, reading.unit, old.unit)
-        _refuse_idle(session, old, value, std)
+        said = recording.in_unit(reading, old.unit)
+        _refuse_idle(session, old, said["value"], said["std"])
         number = repository.next_number(session, Measurement, parts.campaign)
         draft = Draft("correct", {"reason": reason, "measurement": measurement})
         draft.new(
@@ -86,10 +83,7 @@ def correct(parts: Parts, measurement: int, told: Told, reason: str) -> int:
             job=old.job,
             attempt=old.attempt,
             evaluator="",
-            name=old.name,
-            value=value,
-            unit=old.unit,
-            std=std,
+            **said,
             censoring=old.censoring,
             measured_at=old.measured_at,
             received_at=now(),

@@ -22,7 +22,7 @@ from db.models import Batch, Candidate, Job
 from db.session import MICROSECONDS, now
 from db.states import CampaignState, JobState, move
 from orchestrator.arrivals import acknowledge, answered, receive
-from orchestrator.endings import close_rounds, end_attempt, pause_if_failing, retry_or_fail
+from orchestrator.endings import fail
 from orchestrator.wiring import Parts
 
 
@@ -211,11 +211,7 @@ def _refuse(parts: Parts, jobs: Sequence[Job], error: Exception) -> None:
     transient = isinstance(error, EvaluatorError) and error.transient
     with parts.write() as session:
         draft = Draft("refuse", {"reason": reason})
-        for job in jobs:
-            end_attempt(draft, job, "failed", reason)
-            retry_or_fail(session, draft, parts, job, reason, transient=transient)
-        close_rounds(session, draft, parts.campaign, jobs)
-        pause_if_failing(session, draft, parts)
+        fail(session, draft, parts, jobs, reason, transient=transient)
         parts.append(session, draft)
 
 

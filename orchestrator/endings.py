@@ -42,6 +42,23 @@ def retry_or_fail(
         draft.set("job", number=job.number, state=str(state), reason=reason)
 
 
+def fail(
+    session: Session,
+    draft: Draft,
+    parts: Parts,
+    jobs: Sequence[Job],
+    reason: str,
+    *,
+    transient: bool,
+) -> None:
+    """Draft the failure of the newest attempts of jobs, and what follows from it."""
+    for job in jobs:
+        end_attempt(draft, job, "failed", reason)
+        retry_or_fail(session, draft, parts, job, reason, transient=transient)
+    close_rounds(session, draft, parts.campaign, jobs)
+    pause_if_failing(session, draft, parts)
+
+
 def close_rounds(session: Session, draft: Draft, campaign: str, jobs: Sequence[Job]) -> None:
     """Draft the closing of rounds whose last open jobs end with this entry."""
     ending = {

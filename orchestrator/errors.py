@@ -111,3 +111,13 @@ class SchemaMismatch(AssayloopError):
         state = f"at revision {found}" if found else "empty"
         what = f"the database is {state}, and this release needs {needed}"
         super().__init__([Problem("", what, "run `assayloop db upgrade`")])
+
+
+def require_reason(reason: str) -> None:
+    """Refuse an act for which nobody says why.
+
+    Raises:
+        BadInput: the reason is empty.
+    """
+    if not reason.strip():
+        raise BadInput.of("--reason", "a reason is required", "say in a few words why")

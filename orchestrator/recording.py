@@ -156,12 +156,7 @@ def _measure(
             job=job.number,
             attempt=attempt.number,
             evaluator=job.evaluator,
-            name=reading.name,
-            value=convert(reading.value, reading.unit, measure.unit),
-            unit=measure.unit,
-            std=None
-            if reading.std is None
-            else convert_std(reading.std, reading.unit, measure.unit),
+            **in_unit(reading, measure.unit),
             censoring=str(reading.censoring),
             measured_at=reading.measured_at,
             received_at=attempt.delivered_at,
@@ -181,6 +176,13 @@ def _measure(
             )
         number += 1
     value_candidate(session, draft, parts, job.candidate)
+
+
+def in_unit(reading: Reading, unit: str) -> dict[str, Any]:
+    """Name, value, unit and deviation of a reading, in the unit that its measure is kept in."""
+    std = None if reading.std is None else convert_std(reading.std, reading.unit, unit)
+    value = convert(reading.value, reading.unit, unit)
+    return {"name": reading.name, "value": value, "unit": unit, "std": std}
 
 
 def value_candidate(session: Session, draft: Draft, parts: Parts, number: int) -> None:

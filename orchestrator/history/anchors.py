@@ -24,8 +24,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from adapters.messages import plain, quote
+from db import repository
 from db.columns import storable
-from db.models import LedgerEntry
+from db.ledger import frame
 from orchestrator.errors import Problem
 from orchestrator.history import refold
 
@@ -74,8 +75,7 @@ def message(chain: str, sequence: int, digest: str, at: int, key: str) -> bytes:
     Each of the six is UTF-8 and preceded by its length as 8 bytes, big-endian, so that no two
     anchors have the same message, and none has that of anything else that is ever signed.
     """
-    parts = [str(part).encode() for part in (DOMAIN, chain, sequence, digest, at, key)]
-    return b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+    return frame(DOMAIN, chain, sequence, digest, at, key)
 
 
 def sign(private: Ed25519PrivateKey, chain: str, sequence: int, digest: str, at: int) -> Anchor:
@@ -215,11 +215,6 @@ def _faults(session: Session, anchor: Anchor) -> Iterator[str]:
             "it, or one before it, was rewritten, or this is a forked copy"
         )
         return
-    last = session.scalars(
-        select(LedgerEntry.sequence)
-        .where(LedgerEntry.chain == anchor.chain)
-        .order_by(LedgerEntry.sequence.desc())
-        .limit(1)
-    ).first()
-    ends = "the ledger has no entry of it" if last is None else f"the chain ends at entry {last}"
+    last = repository.position(session, anchor.chain)
+    ends = f"the chain ends at entry {last}" if last else "the ledger has no entry of it"
     yield f"{ends}: it was cut or deleted, or an old backup was restored"

@@ -19,7 +19,14 @@ from db import models
 from db.ledger import Actor, Draft, append, digest
 from db.models import SYSTEM, LedgerEntry, SigningKey
 from db.session import Database, now
-from orchestrator.errors import BadInput, Conflict, NotFound, Problem, Unverified
+from orchestrator.errors import (
+    BadInput,
+    Conflict,
+    NotFound,
+    Problem,
+    Unverified,
+    require_reason,
+)
 from orchestrator.history import anchors
 from orchestrator.history.anchors import Anchor
 from orchestrator.settings import ANCHORS, KEYS, Settings
@@ -70,7 +77,7 @@ def revoke(database: Database, name: str, actor: Actor, reason: str) -> SigningK
         NotFound: no key begins so.
         Conflict: several do, or it was revoked before.
     """
-    _require(reason)
+    require_reason(reason)
     with database.write(SYSTEM) as session:
         row = _named(session, name)
         if row.revoked_at is not None:
@@ -90,7 +97,7 @@ def rotate(database: Database, actor: Actor, settings: Settings, reason: str) ->
     Raises:
         NotFound: there is no key in use.
     """
-    _require(reason)
+    require_reason(reason)
     old = in_use(database, settings)
     anchor(database, settings)
     new = create(database, actor, settings)
@@ -111,11 +118,6 @@ def in_use(database: Database, settings: Settings) -> str:
     if good:
         raise NotFound("private key", f"{good[-1][:16]}.pem", sorted(_files(settings.keys)))
     raise BadInput.of(KEYS, "there is no key to sign with", "run `assayloop audit keys create`")
-
-
-def _require(reason: str) -> None:
-    if not reason.strip():
-        raise BadInput.of("--reason", "a reason is required", "say in a few words why")
 
 
 def _named(session: Session, name: str) -> SigningKey:

@@ -9,7 +9,6 @@ named: stored rows against the ledger, the hash of the data, of the weights, and
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -299,7 +298,7 @@ class _Replay:
         decoded, realised = computing.decoding(parts, points, stream)
         for one, content, point in zip(self.members, decoded, realised, strict=True):
             columns = candidates.settled(Draft("decode"), parts, content)
-            columns["realised"] = None if math.isnan(point[0]) else [float(x) for x in point]
+            columns["realised"] = candidates.stored_point(point)
             self._columns(parts, one, {name: columns[name] for name in DECODED})
 
     def _columns(self, parts: Parts, one: Candidate, again: Mapping[str, Any]) -> None:

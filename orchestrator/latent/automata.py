@@ -12,6 +12,7 @@ from orchestrator.latent import automaton_drawing, gaussian, registry
 from orchestrator.latent.automaton_networks import AutomatonVae
 from orchestrator.latent.automaton_tokens import END, LENGTH, table_of, tokens_of
 from orchestrator.latent.protocol import Decoded, Points, Rendering, SpaceError
+from orchestrator.latent.restore import restored
 from orchestrator.latent.transitions import Tables, canonical, parse, reset_lengths, text
 
 DEFAULT_MODEL = "automata"
@@ -22,7 +23,7 @@ _BLOCK = 64
 its neighbours nor on their number."""
 
 
-class AutomataSpace:
+class AutomataSpace(gaussian.NormalPrior):
     """Latent space of a variational autoencoder of automata; its prior is the standard normal.
 
     An object is a text such as ``1230-0120``, where each state goes under a and under b, in
@@ -39,9 +40,7 @@ class AutomataSpace:
             SpaceError: the model is unknown, of another kind, or changed.
         """
         card, tensors = registry.load(model or DEFAULT_MODEL, task="automata")
-        self._network = AutomatonVae(**card["network"])
-        self._network.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()})
-        self._network.eval()
+        self._network = restored(AutomatonVae(**card["network"]), tensors)
         self.dim = self._network.latent
         self.bounds = gaussian.box(LIMIT, self.dim)
         self.model_hash = str(card["weights_sha256"])
@@ -87,14 +86,6 @@ class AutomataSpace:
         for row, item in zip(tokens, objects, strict=True):
             row[:] = tokens_of(canonical(parse(item)))[0]
         return encode_tokens(self._network, tokens)
-
-    def log_prior(self, points: Points) -> NDArray[np.float64]:
-        """Log density of the standard normal, shape ``n``."""
-        return gaussian.log_density(gaussian.check_points(points, self.dim))
-
-    def sample_prior(self, n: int, rng: np.random.Generator) -> Points:
-        """n draws from the standard normal truncated to the bounds, ``n x d``."""
-        return gaussian.sample(n, self.bounds, rng)
 
     def render(self, content: str | bytes) -> Rendering:
         """The automaton as a graph.

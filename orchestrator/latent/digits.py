@@ -16,6 +16,7 @@ from orchestrator.latent import gaussian, registry
 from orchestrator.latent.dense_networks import DenseVae
 from orchestrator.latent.digit_networks import SIDE, DigitVae
 from orchestrator.latent.protocol import Decoded, Points, Rendering, SpaceError
+from orchestrator.latent.restore import restored
 
 DEFAULT_MODEL = "digits-2d-classifier"
 LIMIT = 4.0
@@ -27,7 +28,7 @@ _BLOCK = 64
 its neighbours nor on their number."""
 
 
-class DigitsSpace:
+class DigitsSpace(gaussian.NormalPrior):
     """Latent space of a variational autoencoder of MNIST; its prior is the standard normal."""
 
     sample_kind = "image"
@@ -85,14 +86,6 @@ class DigitsSpace:
                 means[start : start + _BLOCK] = mean[: len(part)].numpy()
         return means
 
-    def log_prior(self, points: Points) -> NDArray[np.float64]:
-        """Log density of the standard normal, shape ``n``."""
-        return gaussian.log_density(gaussian.check_points(points, self.dim))
-
-    def sample_prior(self, n: int, rng: np.random.Generator) -> Points:
-        """n draws from the standard normal truncated to the bounds, ``n x d``."""
-        return gaussian.sample(n, self.bounds, rng)
-
     def render(self, content: str | bytes) -> Rendering:
         """The image, enlarged.
 
@@ -149,8 +142,7 @@ def network_of(card: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> 
                 f"model {card.get('name')!r} was trained for {other}; "
                 "needed: digits-vae or digits-dense"
             )
-    network.load_state_dict({name: torch.from_numpy(one) for name, one in tensors.items()})
-    return network.eval()
+    return restored(network, tensors)
 
 
 def pixels(content: str | bytes) -> NDArray[np.uint8]:

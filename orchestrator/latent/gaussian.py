@@ -32,6 +32,21 @@ def log_density(points: Points) -> NDArray[np.float64]:
     return np.asarray(-0.5 * (points**2).sum(axis=1) - log_norm)
 
 
+class NormalPrior:
+    """The prior of a space whose points are standard normal within its bounds."""
+
+    dim: int
+    bounds: NDArray[np.float64]
+
+    def log_prior(self, points: Points) -> NDArray[np.float64]:
+        """Log density of the standard normal, shape ``n``."""
+        return log_density(check_points(points, self.dim))
+
+    def sample_prior(self, n: int, rng: np.random.Generator) -> Points:
+        """n draws from the standard normal truncated to the bounds, ``n x d``."""
+        return sample(n, self.bounds, rng)
+
+
 def sample(n: int, bounds: NDArray[np.float64], rng: np.random.Generator) -> Points:
     """n draws from N(0, I) truncated to the bounds, ``n x d``."""
     low, high = ndtr(bounds)

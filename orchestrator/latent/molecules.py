@@ -30,7 +30,7 @@ _READ = 8
 """The encoder's blocks are smaller, since each is of sequences of one length."""
 
 
-class MoleculesSpace:
+class MoleculesSpace(gaussian.NormalPrior):
     """Latent space of a variational autoencoder of SELFIES; its prior is the standard normal."""
 
     sample_kind = "molecule"
@@ -82,14 +82,6 @@ class MoleculesSpace:
             SpaceError: a SMILES is invalid, or has a token that the model does not know.
         """
         return self._codec.encode([self._tokens(item) for item in objects])
-
-    def log_prior(self, points: Points) -> NDArray[np.float64]:
-        """Log density of the standard normal, shape ``n``."""
-        return gaussian.log_density(gaussian.check_points(points, self.dim))
-
-    def sample_prior(self, n: int, rng: np.random.Generator) -> Points:
-        """n draws from the standard normal truncated to the bounds, ``n x d``."""
-        return gaussian.sample(n, self.bounds, rng)
 
     def render(self, content: str | bytes) -> Rendering:
         """A drawing of the molecule.

@@ -88,6 +88,7 @@ class ComposedLogEI(AcquisitionFunction):
         """
         super().__init__(model)
         self._problem, self._best, self._unit, self._normals = problem, best, unit, normals
+        self._reach = reach(problem)
 
     def forward(self, X: Tensor) -> Tensor:
         """Shape ``b x 1 x d`` to ``b``; logarithms of the objective's own units."""
@@ -104,7 +105,7 @@ class ComposedLogEI(AcquisitionFunction):
             centre = objective.compose(mean, known)
             gain = log_h((centre - self._best) / spread)
             return gain + spread.log()
-        samples = (mean + std * self._normals[:, None, None]).clamp(*reach(self._problem))
+        samples = (mean + std * self._normals[:, None, None]).clamp(*self._reach)
         gain = (objective.compose(samples, known) - self._best) / self._unit
         return logmeanexp(log_fatplus(gain, tau=_SOFT), dim=0) + math.log(self._unit)
 

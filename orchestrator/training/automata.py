@@ -17,6 +17,7 @@ from orchestrator.latent.transitions import Tables, bound, parse, reset_lengths
 from orchestrator.training.automaton_data import AutomatonData, word
 from orchestrator.training.blur import blur
 from orchestrator.training.recipes import Recipe
+from orchestrator.training.variational import divergence, sample
 
 HELD_OUT = 5000
 _DRAWS = 10_000
@@ -58,7 +59,7 @@ class AutomataTask:
         """Of a batch of automata, one sample of the posterior each."""
         weights, tokens = self.recipe.weights, self.tokens[batch]
         mean, log_variance = self.network.encode(tokens)
-        points = mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance)
+        points = sample(mean, log_variance)
         logits = self.network.logits(blur(points, weights["blur"]), tokens)
         terms = {
             "reconstruction": functional.cross_entropy(
@@ -108,12 +109,12 @@ class AutomataTask:
                 logits.transpose(1, 2), self.tokens[chosen], reduction="sum"
             )
             mean, log_variance = self.network.encode(self.tokens[chosen])
-            kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance)
+            kl = divergence(mean, log_variance)
             error = (self.network.reset_length(points) - self.targets[chosen]).square().mean()
         return {
             "test_reconstruction": float(np.mean(same)),
             "test_reconstruction_nats": nats.item() / len(chosen),
-            "test_kl_nats": kl.sum(dim=1).mean().item(),
+            "test_kl_nats": kl.mean().item(),
             "test_active_units": int((means.var(axis=0) > 0.01).sum()),
             "test_head_r2": 1 - (error / self.targets[chosen].var(correction=0)).item(),
         }

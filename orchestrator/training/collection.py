@@ -1,7 +1,7 @@
 """Data to train on, kept under names: public sets out of registry wheels, and a user's own SMILES.
 
-A set of molecules is ``NAME.smi.gz``, canonical SMILES one a line, beside ``NAME.json``, which says
-where it came from and what of it was left out and why. Digits are kept as prepared by
+A set of molecules is ``NAME.smi.gz``, canonical SMILES one a line, beside ``NAME.smi.json``, which
+says where it came from and what of it was left out and why. Digits are kept as prepared by
 :mod:`orchestrator.training.data`.
 """
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from orchestrator.latent import registry
 from orchestrator.latent.registry import Model
+from orchestrator.latent.restore import restored
 from orchestrator.plots.style import BLUE, INK, MUTED, ORANGE, panels, title
 from orchestrator.training.curve import draw, pass_through
 from orchestrator.training.curve_networks import COLUMNS, VARIANTS, CurveVaes
@@ -26,8 +27,7 @@ _SPELLED = {
 def curve_figures(model: Model) -> Iterator[tuple[str, Figure]]:
     """One panel a variant; the best one with divergence has an orange title."""
     card, tensors = registry.load(str(model.folder))
-    network = CurveVaes(int(card["network"]["hidden"]))
-    network.load_state_dict({name: torch.from_numpy(tensor) for name, tensor in tensors.items()})
+    network = restored(CurveVaes(int(card["network"]["hidden"])), tensors)
     points = torch.from_numpy(draw(_POINTS, np.random.default_rng(1))).float()
     found = pass_through(network, points).numpy()
     figure, rows = panels(len(VARIANTS) // COLUMNS, COLUMNS, side=1.75)

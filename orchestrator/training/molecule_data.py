@@ -29,6 +29,7 @@ MAX_ATOMS = 100
 thousands of atoms would decide the length of every sequence."""
 SPLIT_SEED = 20180112
 """Seed of the one held-out split that all recipes share, so that their figures compare."""
+FEWEST = 100
 _FORMAT = 2
 _CHUNK = 2_000
 _LOG = logging.getLogger(__name__)
@@ -99,12 +100,7 @@ def _prepare(path: Path, merges: int, stored: Path) -> None:
             skipped[row] += 1
         else:
             rows[row[0].smiles] = row
-    why = "; ".join(f"{reason}: {n}" for reason, n in skipped.items())
-    if len(rows) < 100:
-        what = f"{path}: {len(rows)} usable molecules in {len(lines)} lines; 100 needed"
-        raise SpaceError(f"{what} ({why})" if why else what)
-    if skipped:
-        _LOG.warning("%s: of %d lines these were skipped: %s", path, len(lines), why)
+    check_enough(path, len(rows), len(lines), skipped)
     vocabulary, sequences = learn([usable.selfies for usable, _ in rows.values()], merges)
     tokens = np.zeros((len(rows), max(map(len, sequences)) + 1), dtype=np.uint16)
     for i, sequence in enumerate(sequences):
@@ -122,6 +118,20 @@ def _prepare(path: Path, merges: int, stored: Path) -> None:
         )
 
 
+def check_enough(path: Path, usable: int, lines: int, skipped: Mapping[str, int]) -> None:
+    """Refuse a file with too few molecules, and warn of lines that were skipped.
+
+    Raises:
+        SpaceError: fewer than ``FEWEST`` molecules are usable.
+    """
+    why = "; ".join(f"{reason}: {n}" for reason, n in skipped.items())
+    if usable < FEWEST:
+        what = f"{path}: {usable} usable molecules in {lines} lines; {FEWEST} needed"
+        raise SpaceError(f"{what} ({why})" if why else what)
+    if skipped:
+        _LOG.warning("%s: of %d lines these were skipped: %s", path, lines, why)
+
+
 class Usable(NamedTuple):
     """A molecule to train on."""
 
@@ -136,8 +146,10 @@ _Row = tuple[Usable, tuple[float, float, float]]
 def judge(text: str) -> Usable | str:
     """What a SMILES is, or the reason why it cannot be used."""
     molecule = whole(text)
-    if isinstance(molecule, str):
-        return molecule
+    return molecule if isinstance(molecule, str) else _usable(molecule)
+
+
+def _usable(molecule: Chem.Mol) -> Usable | str:
     smiles = Chem.MolToSmiles(molecule)
     try:
         return Usable(smiles, selfies.encoder(smiles))
@@ -160,10 +172,9 @@ def whole(text: str) -> Chem.Mol | str:
 
 
 def _measure(text: str) -> _Row | str:
-    found = judge(text)
-    if isinstance(found, str):
-        return found
-    return found, chemistry.properties(Chem.MolFromSmiles(found.smiles))
+    molecule = whole(text)
+    found = molecule if isinstance(molecule, str) else _usable(molecule)
+    return found if isinstance(found, str) else (found, chemistry.properties(molecule))
 
 
 def each(function: Callable[[str], Found], lines: list[str]) -> Iterator[Found]:

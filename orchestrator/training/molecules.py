@@ -15,6 +15,7 @@ from orchestrator.latent.molecule_networks import MoleculeVae
 from orchestrator.training.blur import blur
 from orchestrator.training.molecule_data import MoleculeData
 from orchestrator.training.recipes import Recipe
+from orchestrator.training.variational import sample
 
 MERGES = 400
 """Merges of neighbouring SELFIES tokens: on ZINC-250k they shorten the mean sequence from 38 to
@@ -66,7 +67,7 @@ class MoleculeTask:
         weights = self.recipe.weights
         tokens = self.tokens[batch, : int(self.data.lengths[batch[0]])]
         mean, log_variance = self.network.encode(tokens)
-        points = mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance)
+        points = sample(mean, log_variance)
         logits = self.network.logits(blur(points, weights["blur"]), tokens)
         reconstruction = functional.cross_entropy(
             logits.flatten(0, 1), tokens.flatten(), reduction="sum"

@@ -77,6 +77,11 @@ def _recipe(
     )
 
 
+_PLANE = {"epochs": 24, "batch": 128, "learning_rate": 1.5e-3, "weight_decay": 1e-2, "seed": 1}
+"""Schedule of the planes of digits, which are compared with each other."""
+_SMILES = {"epochs": 60, "batch": 128, "learning_rate": 1e-3, "seed": 21}
+"""Schedule of the autoencoders of SMILES, likewise."""
+
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         recipe.name: recipe
@@ -99,11 +104,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "2-D VAE of MNIST, trained alone",
                 {"latent": 2, "channels": 24, "hidden": 128, "head": "none"},
                 {"vae": 1.0},
-                epochs=24,
-                batch=128,
-                learning_rate=1.5e-3,
-                weight_decay=1e-2,
-                seed=1,
+                **_PLANE,
             ),
             _recipe(
                 "digits-2d-classifier",
@@ -111,11 +112,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "2-D VAE of MNIST, trained jointly with a classifier on the latent mean",
                 {"latent": 2, "channels": 24, "hidden": 128},
                 {"vae": 1.0, "predictor": 20.0},
-                epochs=24,
-                batch=128,
-                learning_rate=1.5e-3,
-                weight_decay=1e-2,
-                seed=1,
+                **_PLANE,
             ),
             _recipe(
                 "digits-2d-regressor",
@@ -124,11 +121,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "reads the digit as a number",
                 {"latent": 2, "channels": 24, "hidden": 128, "head": "regressor"},
                 {"vae": 1.0, "predictor": 20.0},
-                epochs=24,
-                batch=128,
-                learning_rate=1.5e-3,
-                weight_decay=1e-2,
-                seed=1,
+                **_PLANE,
             ),
             _recipe(
                 "digits-200",
@@ -222,10 +215,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "VAE of one-hot SMILES with a GRU decoder",
                 {"latent": 64, "channels": 64, "hidden": 384, "decoder": "gru"},
                 {"kl": 0.1, "warm_up": 0.4},
-                epochs=60,
-                batch=128,
-                learning_rate=1e-3,
-                seed=21,
+                **_SMILES,
             ),
             _recipe(
                 "smiles-ae",
@@ -233,10 +223,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "convolutional autoencoder of one-hot SMILES: no prior, to compare with",
                 {"latent": 256, "channels": 64, "hidden": 1024, "posterior": "point"},
                 {},
-                epochs=60,
-                batch=128,
-                learning_rate=1e-3,
-                seed=21,
+                **_SMILES,
             ),
             _recipe(
                 "smiles-vae",
@@ -244,10 +231,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "convolutional VAE of one-hot SMILES",
                 {"latent": 256, "channels": 64, "hidden": 1024},
                 {"kl": 0.1, "warm_up": 0.4},
-                epochs=60,
-                batch=128,
-                learning_rate=1e-3,
-                seed=21,
+                **_SMILES,
             ),
             _recipe(
                 "smiles-vae-property",
@@ -255,10 +239,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "convolutional VAE of one-hot SMILES, with a head for QED and outcomes of assays",
                 {"latent": 256, "channels": 64, "hidden": 1024, "head": 512},
                 {"kl": 0.1, "warm_up": 0.4, "property": 5.0},
-                epochs=60,
-                batch=128,
-                learning_rate=1e-3,
-                seed=21,
+                **_SMILES,
             ),
             _recipe(
                 "smiles-aae",
@@ -266,10 +247,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "convolutional adversarial autoencoder of one-hot SMILES",
                 {"latent": 256, "channels": 64, "hidden": 1024, "posterior": "point"},
                 {"adversarial": 5.0, "discriminator_rate": 2e-4},
-                epochs=60,
-                batch=128,
-                learning_rate=1e-3,
-                seed=21,
+                **_SMILES,
             ),
         )
     }

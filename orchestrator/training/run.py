@@ -83,7 +83,9 @@ def build_task(chosen: Recipe, data: Path | None, cache: Path) -> Task:
     if chosen.reads == "nothing":
         if data is not None:
             raise SpaceError(f"recipe {chosen.name} draws its data itself, and reads no {data}")
-        return _drawing(chosen)
+        from orchestrator.training.curve import CurveTask
+
+        return CurveTask(chosen)
     if chosen.reads == "automata":
         from orchestrator.training import automaton_data
         from orchestrator.training.automata import AutomataTask
@@ -101,12 +103,6 @@ def build_task(chosen: Recipe, data: Path | None, cache: Path) -> Task:
     from orchestrator.training.molecules import MERGES, MoleculeTask
 
     return MoleculeTask(chosen, load(locate(data, cache), merges=MERGES, cache=cache))
-
-
-def _drawing(chosen: Recipe) -> Task:
-    from orchestrator.training.curve import CurveTask
-
-    return CurveTask(chosen)
 
 
 def _digits(chosen: Recipe, data: DigitData) -> Task:

@@ -16,6 +16,7 @@ from orchestrator.latent.protocol import SpaceError
 from orchestrator.latent.smiles_networks import SmilesAutoencoder
 from orchestrator.training.recipes import Recipe
 from orchestrator.training.smiles_data import SmilesData
+from orchestrator.training.variational import divergence, sample
 
 
 class SmilesTask:
@@ -66,8 +67,8 @@ class SmilesTask:
         terms: dict[str, Tensor] = {}
         factors = {"reconstruction": 1.0}
         if log_variance is not None:
-            points = mean + torch.randn_like(mean) * torch.exp(0.5 * log_variance)
-            terms["kl"] = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(dim=1).mean()
+            points = sample(mean, log_variance)
+            terms["kl"] = divergence(mean, log_variance).mean()
             factors["kl"] = weights["kl"] * min(1.0, 0.005 + done / weights["warm_up"])
         terms["reconstruction"] = self._reconstruction(points, batch)
         if self.network.head is not None:

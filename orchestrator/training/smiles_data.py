@@ -21,14 +21,13 @@ from orchestrator.latent.smiles_networks import REDUCTION
 from orchestrator.latent.smiles_tokens import Alphabet, split
 from orchestrator.training.collection import is_csv, read_columns, read_smiles
 from orchestrator.training.data import sha256, write_atomically
-from orchestrator.training.molecule_data import each, whole
+from orchestrator.training.molecule_data import check_enough, each, whole
 
 LONGEST = 99
 """Tokens of a SMILES that is not skipped; with its end it fills 100 positions. In Tox21 97 of 100
 molecules are shorter, and one of 300 tokens would make every sequence three times as long."""
 TRAINING = 0.8
 """Share of the molecules after which no further scaffold goes into training."""
-FEWEST = 100
 _FORMAT = 1
 _OUTCOMES = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "": np.nan}
 """Cells of a column of outcomes; with decimals where other software met empty ones."""
@@ -131,12 +130,7 @@ def _prepare(path: Path, stored: Path) -> None:
             skipped["came before"] += 1
         else:
             rows[row.smiles] = i, row
-    why = "; ".join(f"{reason}: {n}" for reason, n in skipped.items())
-    if len(rows) < FEWEST:
-        what = f"{path}: {len(rows)} usable molecules in {len(lines)} lines; {FEWEST} needed"
-        raise SpaceError(f"{what} ({why})" if why else what)
-    if skipped:
-        _LOG.warning("%s: of %d lines these were skipped: %s", path, len(lines), why)
+    check_enough(path, len(rows), len(lines), skipped)
     with write_atomically(stored) as file:
         np.savez_compressed(
             file,

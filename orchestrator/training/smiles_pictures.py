@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from orchestrator.latent import registry
 from orchestrator.latent.protocol import SpaceError
 from orchestrator.latent.registry import Model
+from orchestrator.latent.restore import restored
 from orchestrator.latent.smiles_networks import SmilesAutoencoder
 from orchestrator.plots.models import property_planes
 from orchestrator.training.smiles_data import SmilesData
@@ -39,9 +39,7 @@ def _network(model: Model, data: SmilesData) -> SmilesAutoencoder:
             f"{model.name} was trained on {card['data']['file']} of SHA-256 {trained}, "
             f"and --data has {data.sha256}; name the file that it was trained on"
         )
-    network = SmilesAutoencoder(**card["network"])
-    network.load_state_dict({name: torch.from_numpy(tensors[name]) for name in tensors})
-    return network
+    return restored(SmilesAutoencoder(**card["network"]), tensors)
 
 
 def principal_plane(
