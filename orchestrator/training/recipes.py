@@ -79,7 +79,7 @@ def _recipe(
 
 _PLANE = {"epochs": 24, "batch": 128, "learning_rate": 1.5e-3, "weight_decay": 1e-2, "seed": 1}
 """Schedule of the planes of digits, which are compared with each other."""
-_SMILES = {"epochs": 60, "batch": 128, "learning_rate": 1e-3, "seed": 21}
+_SMILES = {"epochs": 36, "batch": 128, "learning_rate": 1e-3, "seed": 21}
 """Schedule of the autoencoders of SMILES, likewise."""
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
