@@ -2,7 +2,10 @@
 
 A recurrent autoencoder of token sequences with a property head, after Gómez-Bombarelli et al. 2018,
 doi:10.1021/acscentsci.7b00572; gated recurrent units: Cho et al. 2014, arXiv:1406.1078. The decoder
-sees the latent point at every step, so that it cannot forget it along the sequence.
+sees the latent point at every step, so that it cannot forget it along the sequence. A language
+model that knows no point can have a say in each token, as in shallow fusion (Gulcehre et al. 2015,
+arXiv:1503.03535): where the point leaves the decoder in doubt, the molecule then comes out as
+molecules are.
 """
 
 from __future__ import annotations
@@ -15,10 +18,28 @@ from orchestrator.latent.tokens import END, PAD
 PROPERTIES = 3
 
 
-class MoleculeVae(nn.Module):
-    """Bidirectional GRU encoder, GRU decoder, property head.
+class Language(nn.Module):
+    """What follows what in token sequences: a GRU that knows nothing but the tokens before."""
 
-    Sequences of one batch have one length: nothing is padded while encoding.
+    def __init__(self, vocabulary: int, embedding: int = 96, hidden: int = 256) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, embedding)
+        self.gru = nn.GRU(embedding, hidden, batch_first=True)
+        self.output = nn.Sequential(
+            nn.Linear(hidden, embedding), nn.GELU(), nn.Linear(embedding, vocabulary)
+        )
+
+    def forward(self, before: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Logits ``n x length x vocabulary`` of what follows each token, and the state after."""
+        out, hidden = self.gru(self.embedding(before), hidden)
+        return self.output(out), hidden
+
+
+class MoleculeVae(nn.Module):
+    """Bidirectional GRU encoder, GRU decoder, property head, and a language model beside them.
+
+    Sequences of one batch have one length: nothing is padded while encoding. ``head`` is the width
+    of the property head, 0 for none.
     """
 
     mean_properties: Tensor
@@ -43,7 +64,8 @@ class MoleculeVae(nn.Module):
         self.output = nn.Sequential(
             nn.Linear(decoder, embedding), nn.GELU(), nn.Linear(embedding, vocabulary)
         )
-        self.head = nn.Sequential(nn.Linear(latent, head), nn.GELU(), nn.Linear(head, PROPERTIES))
+        self.head = _head(latent, head) if head else None
+        self.language = Language(vocabulary)
         self.register_buffer("mean_properties", torch.zeros(PROPERTIES))
         self.register_buffer("std_properties", torch.ones(PROPERTIES))
 
@@ -59,7 +81,7 @@ class MoleculeVae(nn.Module):
 
     def logits(self, points: Tensor, tokens: Tensor) -> Tensor:
         """Logits ``n x length x vocabulary`` of each token given those before it."""
-        before = torch.cat([torch.full_like(tokens[:, :1], END), tokens[:, :-1]], dim=1)
+        before = shifted(tokens)
         repeated = points.unsqueeze(1).expand(-1, tokens.shape[1], -1)
         inputs = torch.cat([self.embedding(before), repeated], dim=2)
         hidden, _ = self.decoder(inputs, torch.tanh(self.start(points)).unsqueeze(0))
@@ -67,18 +89,23 @@ class MoleculeVae(nn.Module):
         return logits
 
     def properties(self, points: Tensor) -> Tensor:
-        """Standardised QED, logP and synthetic accessibility, ``n x 3``, of points ``n x d``."""
-        values: Tensor = self.head(points)
-        return values
+        """Standardised QED, logP and synthetic accessibility, ``n x 3``, of points ``n x d``.
+
+        With no head there are none of them, ``n x 0``.
+        """
+        return points[:, :0] if self.head is None else self.head(points)
 
     @torch.inference_mode()
-    def decode(self, points: Tensor, longest: int) -> Tensor:
+    def decode(self, points: Tensor, longest: int, *, fluent: bool) -> Tensor:
         """Most probable tokens one after the other, ``n x length``, of points ``n x d``.
 
-        Stops when every sequence has ended, at ``longest`` tokens at the latest.
+        Probable to the decoder; ``fluent``: to the decoder and the language model together, each
+        with its probabilities. Stops when every sequence has ended, at ``longest`` tokens at the
+        latest.
         """
         n = len(points)
         hidden = torch.tanh(self.start(points)).unsqueeze(0)
+        spoken: Tensor | None = None
         token = torch.full((n, 1), END)
         repeated = points.unsqueeze(1)
         ended = torch.zeros(n, dtype=torch.bool)
@@ -86,9 +113,22 @@ class MoleculeVae(nn.Module):
         for _ in range(longest):
             inputs = torch.cat([self.embedding(token), repeated], dim=2)
             out, hidden = self.decoder(inputs, hidden)
-            token = self.output(out).argmax(dim=2)
+            scores = self.output(out).log_softmax(dim=2)
+            if fluent:
+                said, spoken = self.language(token, spoken)
+                scores = scores + said.log_softmax(dim=2)
+            token = scores.argmax(dim=2)
             steps.append(token)
             ended |= token.squeeze(1) == END
             if bool(ended.all()):
                 break
         return torch.cat(steps, dim=1)
+
+
+def _head(latent: int, width: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(latent, width), nn.GELU(), nn.Linear(width, PROPERTIES))
+
+
+def shifted(tokens: Tensor) -> Tensor:
+    """The token before each of ``n x length``; before the first one, the end."""
+    return torch.cat([torch.full_like(tokens[:, :1], END), tokens[:, :-1]], dim=1)

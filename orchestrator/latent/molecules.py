@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
-import selfies
-import torch
 from numpy.typing import NDArray
 from rdkit import Chem
 
 from orchestrator.latent import chemistry, gaussian, registry
+from orchestrator.latent.molecule_codec import Codec, vocabulary_of
 from orchestrator.latent.molecule_networks import MoleculeVae
 from orchestrator.latent.protocol import Decoded, Points, Rendering, SpaceError
-from orchestrator.latent.tokens import END, Vocabulary
+from orchestrator.latent.restore import restored
 
 DEFAULT_MODEL = "zinc-selfies"
 LIMIT = 3.0
@@ -23,11 +21,6 @@ LIMIT = 3.0
 HARDEST = 6.0
 """Largest synthetic accessibility score that passes the filter (Ertl and Schuffenhauer 2009 place
 most catalogue molecules below it)."""
-_BLOCK = 64
-"""The decoder sees blocks of this size, the last one padded, so that an object depends neither on
-its neighbours nor on their number."""
-_READ = 8
-"""The encoder's blocks are smaller, since each is of sequences of one length."""
 
 
 class MoleculesSpace(gaussian.NormalPrior):
@@ -48,9 +41,8 @@ class MoleculesSpace(gaussian.NormalPrior):
             SpaceError: the model is unknown, of another kind, or changed.
         """
         card, tensors = registry.load(model or DEFAULT_MODEL, task="molecules")
-        network = MoleculeVae(**card["network"])
-        network.load_state_dict({k: torch.from_numpy(v).float() for k, v in tensors.items()})
-        self._codec = Codec(network.eval(), vocabulary_of(card), int(card["longest"]))
+        network = restored(MoleculeVae(**card["network"]), tensors)
+        self._codec = Codec(network, vocabulary_of(card), int(card["longest"]))
         self.dim = network.latent
         self.bounds = gaussian.box(LIMIT, self.dim)
         self.model_hash = str(card["weights_sha256"])
@@ -65,10 +57,10 @@ class MoleculesSpace(gaussian.NormalPrior):
         """
         points = gaussian.check_points(points, self.dim)
         finite = np.asarray(np.isfinite(points).all(axis=1))
-        texts = self._codec.decode(np.where(finite[:, None], points, 0.0))
+        molecules = self._codec.decode(np.where(finite[:, None], points, 0.0))
         return [
-            _decoded(text) if good else _invalid("the point is not finite")
-            for text, good in zip(texts, finite, strict=True)
+            _decoded(smiles) if good else _invalid("the point is not finite")
+            for smiles, good in zip(molecules, finite, strict=True)
         ]
 
     def read(self, objects: Sequence[str | bytes]) -> list[Decoded]:
@@ -92,80 +84,18 @@ class MoleculesSpace(gaussian.NormalPrior):
         return Rendering("image/svg+xml", chemistry.draw_svg(_molecule(content)))
 
     def predicted_properties(self, points: Points) -> NDArray[np.float64]:
-        """What the head reads at points ``n x d``: QED, logP, synthetic accessibility, n x 3."""
+        """What the head reads at points ``n x d``: QED, logP, synthetic accessibility, n x 3.
+
+        Raises:
+            SpaceError: the points have another shape, or the model has no property head.
+        """
         return self._codec.properties(gaussian.check_points(points, self.dim))
 
     def _tokens_of(self, item: str | bytes) -> list[int]:
         smiles = Chem.MolToSmiles(_molecule(item))
         if "." in smiles:
             raise SpaceError(f"SMILES {smiles!r} is of several molecules; a point is one")
-        try:
-            return self._codec.vocabulary.encode(selfies.encoder(smiles))
-        except (SpaceError, selfies.EncoderError) as error:
-            raise SpaceError(f"SMILES {smiles!r} cannot be encoded: {error}") from error
-
-
-class Codec:
-    """The network between token sequences and points, in blocks of one size."""
-
-    def __init__(self, network: MoleculeVae, vocabulary: Vocabulary, longest: int) -> None:
-        self.network = network
-        self.vocabulary = vocabulary
-        self.longest = longest
-        """No decoded sequence is longer than the longest one of the training data."""
-
-    def decode(self, points: Points) -> list[str]:
-        """SELFIES of points ``n x d``."""
-        texts: list[str] = []
-        for start in range(0, len(points), _BLOCK):
-            part = points[start : start + _BLOCK]
-            block = np.zeros((_BLOCK, self.network.latent), dtype=np.float32)
-            block[: len(part)] = part
-            rows = self.network.decode(torch.from_numpy(block), self.longest)[: len(part)]
-            texts += [self.vocabulary.decode(row) for row in rows.tolist()]
-        return texts
-
-    def encode(self, sequences: Sequence[Sequence[int]]) -> Points:
-        """Posterior means ``n x d`` of token sequences without their end token."""
-        means = np.empty((len(sequences), self.network.latent))
-        lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
-        for length in np.unique(lengths):
-            members = np.flatnonzero(lengths == length)
-            for start in range(0, len(members), _READ):
-                part = members[start : start + _READ]
-                block = np.full((_READ, length + 1), END)
-                block[: len(part), :length] = [sequences[i] for i in part]
-                with torch.inference_mode():
-                    mean, _ = self.network.encode(torch.from_numpy(block))
-                means[part] = mean[: len(part)].numpy()
-        return means
-
-    def properties(self, points: Points) -> NDArray[np.float64]:
-        """The head's QED, logP and synthetic accessibility at points, ``n x 3``."""
-        with torch.inference_mode():
-            values = self.network.properties(torch.from_numpy(points).float())
-            values = values * self.network.std_properties + self.network.mean_properties
-            return np.asarray(values.double().numpy())
-
-
-def vocabulary_of(card: dict[str, Any]) -> Vocabulary:
-    """The vocabulary that a model card carries."""
-    stored = card["vocabulary"]
-    return Vocabulary(tuple(stored["tokens"]), tuple((a, b) for a, b in stored["merges"]))
-
-
-def smiles_of(text: str) -> str | None:
-    """Canonical SMILES of a SELFIES string; None where RDKit refuses it or nothing is left.
-
-    A token such as ``[C@@H1]`` where the string ends leaves a radical; it is given its hydrogen.
-    """
-    molecule = chemistry.parse(selfies.decoder(text)) if text else None
-    if molecule is None or molecule.GetNumAtoms() == 0:
-        return None
-    chemistry.saturate(molecule)
-    # Reading the canonical form once more settles what the first reading leaves open.
-    again = chemistry.parse(Chem.MolToSmiles(molecule))
-    return None if again is None else str(Chem.MolToSmiles(again))
+        return self._codec.tokens(smiles)
 
 
 def _molecule(item: str | bytes) -> Chem.Mol:
@@ -176,13 +106,8 @@ def _molecule(item: str | bytes) -> Chem.Mol:
     return molecule
 
 
-def _decoded(text: str) -> Decoded:
-    if not text:
-        return _invalid("the point decodes to nothing")
-    smiles = smiles_of(text)
-    if smiles is None:
-        return _invalid(f"RDKit refuses what the point decodes to: {text}")
-    return _valid(smiles)
+def _decoded(smiles: str | None) -> Decoded:
+    return _invalid("the point decodes to no molecule") if smiles is None else _valid(smiles)
 
 
 def _read(item: str | bytes) -> Decoded:

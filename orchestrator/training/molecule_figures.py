@@ -21,8 +21,8 @@ from rdkit.Chem import rdFingerprintGenerator
 from scipy.stats import wasserstein_distance
 
 from orchestrator.latent import chemistry
+from orchestrator.latent.molecule_codec import Codec
 from orchestrator.latent.molecule_networks import MoleculeVae
-from orchestrator.latent.molecules import Codec, smiles_of
 from orchestrator.training.molecule_data import MoleculeData
 
 _DIVERSITY_SAMPLE = 1_000
@@ -46,16 +46,16 @@ def figures(
     started = time.perf_counter()
     means = codec.encode(sequences)
     encoded = time.perf_counter()
-    texts = codec.decode(means)
+    smiles = codec.decode(means)
     decoded = time.perf_counter()
-    exact = [a == data.smiles[i] for a, i in zip(_smiles(texts), held_out, strict=True)]
+    exact = [a == data.smiles[i] for a, i in zip(smiles, held_out, strict=True)]
     return {
         "held_out": len(held_out),
         "reconstruction_exact": float(np.mean(exact)),
         "encode_per_second": round(len(held_out) / (encoded - started)),
         "decode_per_second": round(len(held_out) / (decoded - encoded)),
         **_posterior(network, data, held_out),
-        **_head(codec.properties(means), data.properties[held_out]),
+        **_head(codec, means, data.properties[held_out]),
         **_prior(codec, data, training, held_out, rng),
     }
 
@@ -80,8 +80,10 @@ def _posterior(
     }
 
 
-def _head(predicted: NDArray[np.float64], actual: NDArray[np.float32]) -> dict[str, Any]:
-    residual = ((predicted - actual) ** 2).mean(axis=0) / actual.var(axis=0)
+def _head(codec: Codec, means: NDArray[np.float64], actual: NDArray[np.float32]) -> dict[str, Any]:
+    if codec.network.head is None:
+        return {}
+    residual = ((codec.properties(means) - actual) ** 2).mean(axis=0) / actual.var(axis=0)
     names = chemistry.PROPERTIES
     return {f"head_r2_{name}": float(1 - r) for name, r in zip(names, residual, strict=True)}
 
@@ -95,7 +97,7 @@ def _prior(
 ) -> dict[str, Any]:
     """10,000 draws from N(0, I), untruncated, against the held-out molecules."""
     points = rng.standard_normal((len(held_out), codec.network.latent))
-    smiles = [s for s in _smiles(codec.decode(points)) if s is not None]
+    smiles = [s for s in codec.decode(points) if s is not None]
     if not smiles:
         return {"prior_valid": 0.0}
     unique = sorted(set(smiles))
@@ -124,10 +126,6 @@ def _diversity(smiles: list[str], rng: np.random.Generator) -> float:
     prints = [generator.GetFingerprint(Chem.MolFromSmiles(smiles[i])) for i in chosen]
     similar = [np.mean(DataStructs.BulkTanimotoSimilarity(p, prints)) for p in prints]
     return float(1 - np.mean(similar))
-
-
-def _smiles(texts: list[str]) -> list[str | None]:
-    return _parallel(smiles_of, texts)
 
 
 def _properties(smiles: str) -> tuple[float, float, float]:

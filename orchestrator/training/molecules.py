@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from orchestrator.latent.molecule_networks import MoleculeVae
-from orchestrator.training.blur import blur
+from orchestrator.latent.molecule_networks import MoleculeVae, shifted
 from orchestrator.training.molecule_data import MoleculeData
 from orchestrator.training.recipes import Recipe
-from orchestrator.training.variational import sample
+from orchestrator.training.variational import divergence, sample
 
 MERGES = 400
 """Merges of neighbouring SELFIES tokens: on ZINC-250k they shorten the mean sequence from 38 to
@@ -30,9 +29,7 @@ class MoleculeTask:
     training; ``property`` for the sum of squared errors of the three standardised properties. The
     head reads the posterior's sample while training, not its mean: what it needs must then stand
     out of the posterior's noise, so that properties vary over the space at the scale of the prior.
-    ``blur``: share of the points that reach the decoder mixed with a draw from the prior, in any
-    proportion. Where no molecule was encoded the decoder then falls back on what molecules look
-    like, instead of writing what no training molecule resembles.
+    The language model shares nothing with the rest and learns the same sequences beside it.
     """
 
     def __init__(self, recipe: Recipe, data: MoleculeData) -> None:
@@ -68,18 +65,21 @@ class MoleculeTask:
         tokens = self.tokens[batch, : int(self.data.lengths[batch[0]])]
         mean, log_variance = self.network.encode(tokens)
         points = sample(mean, log_variance)
-        logits = self.network.logits(blur(points, weights["blur"]), tokens)
-        reconstruction = functional.cross_entropy(
-            logits.flatten(0, 1), tokens.flatten(), reduction="sum"
-        )
-        kl = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum()
-        errors = ((self.network.properties(points) - self.targets[batch]) ** 2).sum()
-        beta = weights["kl"] * min(1.0, 0.005 + done / weights["warm_up"])
+        logits = self.network.logits(points, tokens)
+        fluent, _ = self.network.language(shifted(tokens))
+        terms = {
+            "reconstruction": _entropy(logits, tokens),
+            "language": _entropy(fluent, tokens),
+            "kl": divergence(mean, log_variance).sum(),
+        }
+        factors = {"kl": weights["kl"] * min(1.0, 0.005 + done / weights["warm_up"])}
+        if self.network.head is not None:
+            errors = self.network.properties(points) - self.targets[batch]
+            terms["property"], factors["property"] = (errors**2).sum(), weights["property"]
         # Divided by the nominal size, so that the small batches of rare lengths weigh less.
-        loss = reconstruction + beta * kl + weights["property"] * errors
-        terms = {"reconstruction": reconstruction, "kl": kl, "property": errors}
+        total = torch.stack([factors.get(name, 1.0) * term for name, term in terms.items()]).sum()
         scaled = {name: term.item() / len(batch) for name, term in terms.items()}
-        return loss / self.recipe.batch, scaled
+        return total / self.recipe.batch, scaled
 
     def evaluate(self) -> dict[str, Any]:
         """On the held-out molecules and on as many draws from the prior."""
@@ -97,3 +97,8 @@ class MoleculeTask:
                 "merges": [list(pair) for pair in self.data.vocabulary.merges],
             },
         }
+
+
+def _entropy(logits: Tensor, tokens: Tensor) -> Tensor:
+    """Summed cross entropy of tokens ``n x length``, in nats."""
+    return functional.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="sum")

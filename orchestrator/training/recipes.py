@@ -81,6 +81,20 @@ _PLANE = {"epochs": 24, "batch": 128, "learning_rate": 1.5e-3, "weight_decay": 1
 """Schedule of the planes of digits, which are compared with each other."""
 _SMILES = {"epochs": 36, "batch": 128, "learning_rate": 1e-3, "seed": 21}
 """Schedule of the autoencoders of SMILES, likewise."""
+_SELFIES: dict[str, int | float | str] = {
+    "latent": 56,
+    "embedding": 128,
+    "encoder": 256,
+    "decoder": 512,
+}
+"""Network of the autoencoders of SELFIES."""
+_SELFIES_SCHEDULE = {
+    "epochs": 8,
+    "batch": 64,
+    "learning_rate": 1.2e-3,
+    "weight_decay": 1e-5,
+    "seed": 11,
+}
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
@@ -201,13 +215,17 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "zinc-selfies",
                 "molecules",
                 "SELFIES VAE of ZINC-250k with a property head for QED, logP and SA",
-                {"latent": 56, "embedding": 128, "encoder": 256, "decoder": 512, "head": 128},
-                {"kl": 0.2, "warm_up": 0.4, "property": 5.0, "blur": 0.4},
-                epochs=12,
-                batch=256,
-                learning_rate=1.5e-3,
-                weight_decay=1e-5,
-                seed=11,
+                _SELFIES | {"head": 128},
+                {"kl": 0.1, "warm_up": 0.4, "property": 5.0},
+                **_SELFIES_SCHEDULE,
+            ),
+            _recipe(
+                "zinc-selfies-unlabelled",
+                "molecules",
+                "SELFIES VAE of ZINC-250k that has seen no property: benchmarks run on it",
+                _SELFIES | {"head": 0},
+                {"kl": 0.1, "warm_up": 0.4},
+                **_SELFIES_SCHEDULE,
             ),
             _recipe(
                 "smiles",

@@ -11,7 +11,8 @@ from PIL import Image
 from rdkit import Chem
 
 from orchestrator.latent.digits import DigitsSpace, pixels
-from orchestrator.latent.molecules import MoleculesSpace, smiles_of
+from orchestrator.latent.molecule_codec import smiles_of
+from orchestrator.latent.molecules import MoleculesSpace
 from orchestrator.latent.protocol import SpaceError
 
 RNG = np.random.default_rng(0)

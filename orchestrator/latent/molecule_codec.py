@@ -1,0 +1,158 @@
+"""Between points and molecules: the network, the token sequences it knows, and SMILES.
+
+A point that lies in the posterior of the molecule that the decoder writes there decodes to that
+molecule. Most of the space is not like that: between the molecules that a model was trained on lie
+many points at which its decoder writes what no chemist would make. There the language model helps
+to write, and what it wrote is encoded and written again until it comes back as it went: a walk to
+where the model knows molecules (Bengio et al. 2013, arXiv:1305.6663).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import selfies
+import torch
+from numpy.typing import NDArray
+from rdkit import Chem
+from scipy.special import chdtri
+
+from orchestrator.latent import chemistry
+from orchestrator.latent.molecule_networks import MoleculeVae
+from orchestrator.latent.protocol import Points, SpaceError
+from orchestrator.latent.tokens import END, Vocabulary
+
+PASSES = 6
+"""So often at most is a molecule encoded and written again; most come back before."""
+_OUTSIDE = 0.01
+"""A point belongs to a molecule unless it is further out than all but this share of the molecule's
+posterior."""
+_BLOCK = 64
+"""The decoder sees blocks of this size, the last one padded, so that an object depends neither on
+its neighbours nor on their number."""
+_READ = 8
+"""The encoder's blocks are smaller, since each is of sequences of one length."""
+
+
+class Codec:
+    """The network between molecules and points, in blocks of one size."""
+
+    def __init__(self, network: MoleculeVae, vocabulary: Vocabulary, longest: int) -> None:
+        self.network = network
+        self.vocabulary = vocabulary
+        self.longest = longest
+        """No decoded sequence is longer than the longest one of the training data."""
+
+    def decode(self, points: Points) -> list[str | None]:
+        """Canonical SMILES of points ``n x d``; None where a point decodes to no molecule."""
+        found = self._written(points, fluent=False)
+        strange = np.flatnonzero(~self._belong(points, found))
+        for i, smiles in zip(strange, self._walked(points[strange]), strict=True):
+            found[i] = smiles
+        return found
+
+    def _belong(self, points: Points, molecules: Sequence[str | None]) -> NDArray[np.bool_]:
+        """Whether each point lies in the posterior of its molecule, shape ``n``."""
+        belong = np.zeros(len(points), dtype=bool)
+        known = {i: ids for i, one in enumerate(molecules) if (ids := self._known(one)) is not None}
+        means, variances = self._posteriors(list(known.values()))
+        distances = ((points[list(known)] - means) ** 2 / variances).sum(axis=1)
+        belong[list(known)] = distances <= chdtri(points.shape[1], _OUTSIDE)
+        return belong
+
+    def _walked(self, points: Points) -> list[str | None]:
+        """What is written fluently at points, once it comes back from being encoded."""
+        found = self._written(points, fluent=True)
+        moving = list(range(len(found)))
+        for _ in range(PASSES):
+            known = {i: ids for i in moving if (ids := self._known(found[i])) is not None}
+            again = self._written(self.encode(list(known.values())), fluent=True)
+            moving = [i for i, s in zip(known, again, strict=True) if s not in (None, found[i])]
+            for i, smiles in zip(known, again, strict=True):
+                found[i] = smiles or found[i]
+        return found
+
+    def tokens(self, smiles: str) -> list[int]:
+        """Identifiers of a canonical SMILES, without the end token.
+
+        Raises:
+            SpaceError: it cannot be written as SELFIES, or has a token that the model never saw.
+        """
+        try:
+            return self.vocabulary.encode(selfies.encoder(smiles))
+        except (SpaceError, selfies.EncoderError) as error:
+            raise SpaceError(f"SMILES {smiles!r} cannot be encoded: {error}") from error
+
+    def _known(self, smiles: str | None) -> list[int] | None:
+        try:
+            return None if smiles is None else self.tokens(smiles)
+        except SpaceError:
+            return None
+
+    def _written(self, points: Points, *, fluent: bool) -> list[str | None]:
+        """Canonical SMILES of what the decoder writes at points ``n x d``."""
+        found: list[str | None] = []
+        for start in range(0, len(points), _BLOCK):
+            part = points[start : start + _BLOCK]
+            block = np.zeros((_BLOCK, self.network.latent), dtype=np.float32)
+            block[: len(part)] = part
+            rows = self.network.decode(torch.from_numpy(block), self.longest, fluent=fluent)
+            found += [smiles_of(self.vocabulary.decode(row)) for row in rows[: len(part)].tolist()]
+        return found
+
+    def encode(self, sequences: Sequence[Sequence[int]]) -> Points:
+        """Posterior means ``n x d`` of token sequences without their end token."""
+        means, _ = self._posteriors(sequences)
+        return means
+
+    def _posteriors(self, sequences: Sequence[Sequence[int]]) -> tuple[Points, Points]:
+        """Posterior means and variances, ``n x d`` each."""
+        means = np.empty((len(sequences), self.network.latent))
+        variances = np.empty_like(means)
+        lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
+        for length in np.unique(lengths):
+            members = np.flatnonzero(lengths == length)
+            for start in range(0, len(members), _READ):
+                part = members[start : start + _READ]
+                block = np.full((_READ, length + 1), END)
+                block[: len(part), :length] = [sequences[i] for i in part]
+                with torch.inference_mode():
+                    mean, log_variance = self.network.encode(torch.from_numpy(block))
+                means[part] = mean[: len(part)].numpy()
+                variances[part] = log_variance[: len(part)].exp().numpy()
+        return means, variances
+
+    def properties(self, points: Points) -> NDArray[np.float64]:
+        """The head's QED, logP and synthetic accessibility at points, ``n x 3``.
+
+        Raises:
+            SpaceError: the model was trained without labels, and has no head.
+        """
+        if self.network.head is None:
+            raise SpaceError("this model was trained without properties, and predicts none")
+        with torch.inference_mode():
+            values = self.network.properties(torch.from_numpy(points).float())
+            values = values * self.network.std_properties + self.network.mean_properties
+            return np.asarray(values.double().numpy())
+
+
+def vocabulary_of(card: dict[str, Any]) -> Vocabulary:
+    """The vocabulary that a model card carries."""
+    stored = card["vocabulary"]
+    return Vocabulary(tuple(stored["tokens"]), tuple((a, b) for a, b in stored["merges"]))
+
+
+def smiles_of(text: str) -> str | None:
+    """Canonical SMILES of a SELFIES string; None where RDKit refuses it or nothing is left.
+
+    A token such as ``[C@@H1]`` where the string ends leaves a radical; it is given its hydrogen.
+    """
+    molecule = chemistry.parse(selfies.decoder(text)) if text else None
+    if molecule is None or molecule.GetNumAtoms() == 0:
+        return None
+    chemistry.saturate(molecule)
+    # Reading the canonical form once more settles what the first reading leaves open.
+    again = chemistry.parse(Chem.MolToSmiles(molecule))
+    return None if again is None else str(Chem.MolToSmiles(again))
