@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Text, and_, func, or_, select, type_coerce
+from sqlalchemy import Select, Text, and_, func, or_, select, type_coerce
 from sqlalchemy.orm import Session, aliased
 
 from db.columns import canonical, storable
@@ -67,6 +67,19 @@ def position(session: Session, chain: str) -> int:
     """Number of the last entry of a chain, 0 for none."""
     last = session.scalar(select(func.max(LedgerEntry.sequence)).where(LedgerEntry.chain == chain))
     return last or 0
+
+
+def position_at(session: Session, chain: str, at: int) -> int:
+    """Number of the last entry of a chain that was written by a time, 0 for none."""
+    return (
+        session.scalar(
+            select(LedgerEntry.sequence)
+            .where(LedgerEntry.chain == chain, LedgerEntry.at <= at)
+            .order_by(LedgerEntry.sequence.desc())
+            .limit(1)
+        )
+        or 0
+    )
 
 
 def rounds(session: Session, campaign_id: str, state: str) -> Sequence[Round]:
@@ -270,6 +283,18 @@ def measurements(
         query = query.where(Measurement.candidate.in_(list(candidates)))
     query = query.where(~superseded.exists(), ~flagged.exists())
     return session.scalars(query.order_by(Measurement.candidate, Measurement.number)).all()
+
+
+def measured(
+    session: Session, query: Select[tuple[Candidate]]
+) -> Iterator[tuple[Candidate, list[Measurement]]]:
+    """The candidates of a query, each with its measurements that stand; streamed."""
+    for part in session.scalars(query.execution_options(yield_per=500)).partitions():
+        found: dict[int, list[Measurement]] = {one.number: [] for one in part}
+        for row in measurements(session, part[0].campaign, candidates=found):
+            found[row.candidate].append(row)
+        for one in part:
+            yield one, found[one.number]
 
 
 def successor(session: Session, campaign_id: str, number: int) -> Measurement | None:

@@ -17,10 +17,11 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from db import repository
+from db.models import Campaign as CampaignRow
 from orchestrator import actors, ask_tell, campaigns, driver, wiring
 from orchestrator.ask_tell import Told
 from orchestrator.driver import Glance, Standing
-from orchestrator.history import show, table
+from orchestrator.history import candidate_table, files, past, show, table
 from orchestrator.settings import Settings
 from orchestrator.spec import Spec
 from orchestrator.spec_file import SpecSource, read
@@ -162,21 +163,58 @@ class Campaign:
             external_ids=external_ids,
         )
 
-    def history(self) -> pandas.DataFrame:
-        """One row a measurement, in order of arrival."""
-        with self._parts.database.read() as session:
-            row = repository.campaign(session, self.id)
-        return table.frame(self._parts.database, row)
+    def history(self, *, at: str | None = None) -> pandas.DataFrame:
+        """One row a measurement, in order of arrival.
+
+        Args:
+            at: As it stood at a time or after an entry, as ``assayloop history --at`` takes it.
+
+        Raises:
+            BadInput: there is no such moment.
+        """
+        with past.at(self._parts.database, self._row(), at) as side:
+            return table.frame(side.database, side.campaign)
+
+    def candidates(self, *, at: str | None = None) -> pandas.DataFrame:
+        """One row a candidate with what was measured of it, as ``assayloop export csv`` has it.
+
+        Args:
+            at: As for :meth:`history`.
+
+        Returns:
+            A frame whose ``attrs["units"]`` has the units, by column.
+
+        Raises:
+            BadInput: there is no such moment.
+        """
+        with (
+            past.at(self._parts.database, self._row(), at) as side,
+            side.database.read() as session,
+        ):
+            return files.frame(*candidate_table.table(session, side.campaign))
 
     def best(self, count: int = 10) -> list[dict[str, Any]]:
         """The best feasible candidates, as ``assayloop show --json`` gives them."""
         return list(self.show(count)["best"])
 
-    def show(self, top: int = 10) -> dict[str, Any]:
-        """Status and best candidates, as ``assayloop show --json`` gives them."""
+    def show(self, top: int = 10, *, at: str | None = None) -> dict[str, Any]:
+        """Status and best candidates, as ``assayloop show --json`` gives them.
+
+        Args:
+            top: How many of the best.
+            at: As for :meth:`history`.
+
+        Raises:
+            BadInput: there is no such moment.
+        """
+        live = self._parts.database
+        with past.at(live, self._row(), at) as side:
+            folder = self._settings.artifacts
+            return show.show(side.database, side.campaign, top, folder, kept=live)
+
+    def _row(self) -> CampaignRow:
         with self._parts.database.read() as session:
-            row = repository.campaign(session, self.id)
-        return show.show(self._parts.database, row, top, self._settings.artifacts)
+            return repository.campaign(session, self.id)
 
 
 def _source(

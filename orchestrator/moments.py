@@ -6,28 +6,30 @@ from datetime import UTC, datetime, timedelta
 
 from orchestrator.errors import BadInput
 
-FORM = "write 2026-03-01 or 2026-03-01T14:05+01:00; without a zone it is UTC"
+FORM = "write 2026-03-01 or 2026-03-01T14:05+01:00; without a zone it is this machine's"
 
 
 def read(text: str, where: str, *, end: bool = False) -> int:
     """A time in ISO 8601, such as ``2026-03-01``, ``2026-03-01T12:00Z`` or with an offset.
 
     Args:
-        text: what somebody wrote; without a zone it is UTC.
+        text: what somebody wrote; ``UTC`` may end it, as where we print times. Without a zone it
+            is in that of this machine.
         where: the option that it is of, for the error.
         end: whether a day without a time means its last microsecond instead of its first.
 
     Raises:
         BadInput: it is no time.
     """
+    written = text.strip()
     try:
-        found = datetime.fromisoformat(text.strip())
-        if found.tzinfo is None:
-            found = found.replace(tzinfo=UTC)
-        if end and len(text.strip()) <= len("2026-03-01"):
+        found = datetime.fromisoformat(written.removesuffix(" UTC"))
+        if end and len(written) <= len("2026-03-01"):
             found += timedelta(days=1, microseconds=-1)
+        if found.tzinfo is None:
+            found = found.replace(tzinfo=UTC) if written.endswith("UTC") else found.astimezone()
         return (found - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):  # the last of a year that the zone does not know
         raise BadInput.of(where, f"{text!r} is no time", FORM) from None
 
 

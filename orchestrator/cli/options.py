@@ -16,6 +16,15 @@ CampaignName = Annotated[
     ),
 ]
 
+At = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MOMENT",
+        help="As it stood then: a day, whose end is meant, a time in ISO 8601, without a zone in "
+        "this machine's, or entry:120.",
+    ),
+]
+
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; kept in the history.")]
 
 Overrides = Annotated[

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli.options import AsJson, CampaignName
-from orchestrator.cli.output import cell, duration, number, print_json, print_table
+from orchestrator.cli.options import AsJson, At, CampaignName
+from orchestrator.cli.output import cell, duration, number, print_json, print_paragraph, print_table
 from orchestrator.errors import BadInput
 from orchestrator.settings import Settings
 
@@ -68,26 +68,34 @@ def _line(session: Session, row: Campaign) -> list[object]:
 def show(
     name: CampaignName,
     top: Annotated[int, typer.Option(min=1, help="How many of the best.")] = 10,
+    at: At = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show where a campaign stands, and its best candidates.
+    """Show where a campaign stands, and its best candidates; with --at, as it stood then.
 
-    Objects that are pictures are put on disk and shown by path.
+    What stood then is folded from the ledger, which is checked. Objects that are pictures are put
+    on disk and shown by path.
     """
     from db import repository
     from orchestrator import campaigns, wiring
+    from orchestrator.history import past
     from orchestrator.history import show as reached
     from orchestrator.spec import Spec
 
     settings = Settings.read()
     database = wiring.database(settings)
-    row = campaigns.find(database, name)
-    shown = reached.show(database, row, top, settings.artifacts)
+    with past.at(database, campaigns.find(database, name), at) as side:
+        row = side.campaign
+        shown = reached.show(side.database, row, top, settings.artifacts, kept=database)
+        with side.database.read() as session:
+            spec = Spec.model_validate(repository.revision(session, row.id, row.revision).resolved)
+    if side.moment is not None:
+        shown["at"] = side.moment.json
     if as_json:
         print_json(shown)
         return
-    with database.read() as session:
-        spec = Spec.model_validate(repository.revision(session, row.id, row.revision).resolved)
+    if side.moment is not None:
+        print_paragraph(f"As it stood on {side.moment}:")
     why = f" ({shown['reason']})" if shown["reason"] else ""
     typer.echo(
         f"{shown['name']} is {shown['status']}{why}: {shown['evaluations']} evaluations, "
@@ -191,15 +199,16 @@ def history(
         Path | None,
         typer.Option(help="File to write, whole or not at all; an existing one is replaced."),
     ] = None,
+    at: At = None,
     as_json: AsJson = False,
 ) -> None:
-    """Export every measurement of a campaign, or print the last 20.
+    """Export every measurement of a campaign, or print the last 20; with --at, as it stood then.
 
     Each row has the candidate, round, latent point, object, measure, evaluator, attempt, times and
     actor. What was superseded or flagged is there too, and marked.
     """
     from orchestrator import campaigns, wiring
-    from orchestrator.history import table
+    from orchestrator.history import past, table
 
     if out is not None and as_json:
         raise BadInput.of("--json", "prints on screen", "with --out, write --format jsonl")
@@ -208,15 +217,18 @@ def history(
     if out is None and form is not None:
         raise BadInput.of("--format", "is of a file", "name it by --out, or leave --format out")
     database = wiring.database(Settings.read())
-    row = campaigns.find(database, name)
-    if out is not None:
-        form = form or out.suffix.removeprefix(".")
-        count = table.export(database, row, form, out)
-        typer.echo(f"{count} measurements of {row.name}#{row.ordinal} are in {out}.")
-    elif as_json:
-        print_json(list(table.rows(database, row)))
-    else:
-        _print_last(list(deque(table.rows(database, row), maxlen=LAST)))
+    with past.at(database, campaigns.find(database, name), at) as side:
+        row = side.campaign
+        if out is not None:
+            form = form or out.suffix.removeprefix(".")
+            count = table.export(side.database, row, form, out)
+            typer.echo(f"{count} measurements of {row.name}#{row.ordinal} are in {out}.")
+        elif as_json:
+            print_json(list(table.rows(side.database, row)))
+        else:
+            if side.moment is not None:
+                print_paragraph(f"As it stood on {side.moment}:")
+            _print_last(list(deque(table.rows(side.database, row), maxlen=LAST)))
 
 
 def _print_last(rows: Sequence[dict[str, Any]]) -> None:

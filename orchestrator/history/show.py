@@ -29,7 +29,9 @@ def status(session: Session, row: Campaign) -> dict[str, Any]:
     }
 
 
-def show(database: Database, row: Campaign, top: int, folder: Path) -> dict[str, Any]:
+def show(
+    database: Database, row: Campaign, top: int, folder: Path, *, kept: Database | None = None
+) -> dict[str, Any]:
     """Where one campaign stands, and its best candidates.
 
     Args:
@@ -37,23 +39,26 @@ def show(database: Database, row: Campaign, top: int, folder: Path) -> dict[str,
         row: The campaign.
         top: How many of the best.
         folder: Where artifacts are put that are shown by path; made if needed.
+        kept: Where the bytes of artifacts are, if elsewhere.
     """
-    with database.read() as session:
+    with database.read() as session, (kept or database).read() as bytes_of:
         spec = Spec.model_validate(repository.revision(session, row.id, row.revision).resolved)
         leaders = repository.best(session, row.id, top, maximize=Objective(spec.objective).maximize)
         return status(session, row) | {
-            "best": [_best(session, candidate, folder) for candidate in leaders]
+            "best": [_best(session, bytes_of, candidate, folder) for candidate in leaders]
         }
 
 
-def _best(session: Session, candidate: Candidate, folder: Path) -> dict[str, Any]:
+def _best(
+    session: Session, bytes_of: Session, candidate: Candidate, folder: Path
+) -> dict[str, Any]:
     rows = repository.measurements(session, candidate.campaign, candidates=[candidate.number])
     point = candidate.point if candidate.point is not None else candidate.realised
     return {
         "candidate": candidate.number,
         "round": candidate.round,
         "latent": None if point is None else list(point),
-        "object": content(session, candidate, folder),
+        "object": content(bytes_of, candidate, folder),
         "objective": candidate.objective,
         "measurements": {
             name: {"value": one.value, "unit": one.unit, "std": one.std}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +12,40 @@ from db.models import Campaign, Candidate, LedgerEntry, Measurement, Measurement
 from db.session import Database
 from orchestrator import moments
 from orchestrator.errors import BadInput
+from orchestrator.history import files
+from orchestrator.history.files import FORMATS, Column
 
 if TYPE_CHECKING:
     import pandas
 
-FORMATS = ("csv", "jsonl", "parquet")
+COLUMNS = (
+    Column("measurement", "int"),
+    Column("candidate", "int"),
+    Column("round", "int"),
+    Column("source", "text"),
+    Column("latent", "[float]"),
+    Column("object", "text"),
+    Column("name", "text"),
+    Column("value", "float"),
+    Column("unit", "text"),
+    Column("std", "float"),
+    Column("censoring", "text"),
+    Column("objective", "float"),
+    Column("feasible", "bool"),
+    Column("evaluator", "text"),
+    Column("job", "int"),
+    Column("attempt", "int"),
+    Column("measured_at", "text"),
+    Column("received_at", "text"),
+    Column("actor", "text"),
+    Column("on_behalf_of", "text"),
+    Column("provenance", "text"),
+    Column("delivery", "text"),
+    Column("place", "text"),
+    Column("supersedes", "int"),
+    Column("flags", "[text]"),
+    Column("entry", "int"),
+)
 
 
 def rows(database: Database, campaign: Campaign) -> Iterator[dict[str, Any]]:
@@ -92,14 +120,7 @@ def _time(at: int | None) -> str | None:
 
 def frame(database: Database, campaign: Campaign) -> pandas.DataFrame:
     """The history as a data frame."""
-    import pandas
-
-    columns = list(_COLUMNS)
-    return pandas.DataFrame(list(rows(database, campaign)), columns=columns)
-
-
-_COLUMNS = tuple(_row(Measurement(), Candidate(), LedgerEntry(), []))
-"""Names of the columns, in order, also for a history without a row."""
+    return files.frame(COLUMNS, rows(database, campaign))
 
 
 def export(database: Database, campaign: Campaign, form: str, out: Path) -> int:
@@ -108,8 +129,7 @@ def export(database: Database, campaign: Campaign, form: str, out: Path) -> int:
     Args:
         database: Where the campaign is.
         campaign: Whose history it is.
-        form: One of :data:`FORMATS`. In CSV, lists are JSON, and text that a spreadsheet would
-            take for a formula is preceded by an apostrophe.
+        form: One of :data:`~orchestrator.history.files.FORMATS`.
         out: The file; replaced if it exists.
 
     Returns:
@@ -120,36 +140,5 @@ def export(database: Database, campaign: Campaign, form: str, out: Path) -> int:
     """
     if form not in FORMATS:
         raise BadInput.of("--format", f"{form!r} is unknown", f"one of {', '.join(FORMATS)}")
-    partial = out.with_name(out.name + ".part")
-    try:
-        if form == "jsonl":
-            count = _jsonl(database, campaign, partial)
-        else:
-            table = frame(database, campaign)
-            count = len(table)
-            if form == "parquet":
-                table.to_parquet(partial, index=False)
-            else:
-                table.map(_csv_cell).to_csv(partial, index=False)
-        partial.replace(out)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise BadInput.of("--out", f"{out} cannot be written: {error.strerror or error}") from None
-    return count
-
-
-def _jsonl(database: Database, campaign: Campaign, path: Path) -> int:
-    count = 0
-    with path.open("w", encoding="utf-8") as file:
-        for row in rows(database, campaign):
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            count += 1
-    return count
-
-
-def _csv_cell(value: object) -> object:
-    if isinstance(value, list):
-        return json.dumps(value)
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return "'" + value
-    return value
+    with files.writing(out, force=True) as partial:
+        return files.write(partial, form, COLUMNS, rows(database, campaign))

@@ -102,6 +102,8 @@ def test_pictures_are_shown_by_the_path_of_a_file(terminal: Terminal) -> None:
     Campaign.open(file).run()
     best = terminal("show", "digits", "--json").json["best"]
     assert all(Path(one["object"]).read_bytes().startswith(b"\x89PNG") for one in best)
+    then = terminal("show", "digits", "--at", "entry:2", "--json").json
+    assert (then["rounds"], then["best"]) == (1, [])
     out = terminal("show", "digits").out
     assert os.path.relpath(best[0]["object"]) in out.split()
     assert "Not shown: p_0, p_1, p_2, p_3, p_5" in out

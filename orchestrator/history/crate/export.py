@@ -95,7 +95,7 @@ def _fill(session: Session, campaign: Campaign, bag: Bag) -> None:
     bag.write(VERIFIER, "text/x-python", [Path(verifier.__file__).read_bytes()])
     bag.write(verifier.DESCRIPTION, JSON, [_text(_description(campaign))])
     for chain in chains:
-        bag.write(f"ledger/{chain}.jsonl", LINES, _entries(session, chain))
+        bag.write(f"ledger/{chain}.jsonl", LINES, entries(session, chain))
     for table in CHAIN_COLUMN:
         bag.write(f"tables/{table}.jsonl", LINES, _rows(session, table, chains))
     bag.write(verifier.ANCHORS, LINES, _anchors(session, chains))
@@ -134,7 +134,8 @@ def _description(campaign: Campaign) -> dict[str, Any]:
     return {"format": verifier.FORMAT, "campaigns": [campaign.id], "tables": tables}
 
 
-def _entries(session: Session, chain: str) -> Iterator[bytes]:
+def entries(session: Session, chain: str) -> Iterator[bytes]:
+    """The entries of a chain as they are, one a line; ``payload`` is the text that was hashed."""
     query = select(LedgerEntry.__table__).where(LedgerEntry.chain == chain)
     query = query.order_by(LedgerEntry.sequence).execution_options(yield_per=ROWS)
     for row in session.execute(query).mappings():

@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from db import artifacts, ledger
+from db import artifacts, ledger, repository
 from db.ledger import Actor, Draft
 from db.models import SYSTEM, Anchor, LedgerEntry
 from db.session import Database, now
@@ -42,21 +42,31 @@ def take_in(database: Database, place: Path, actor: Actor) -> verifier.Verificat
         if session.scalar(select(LedgerEntry.chain).limit(1)) is not None:
             what = "the database has a history already"
             raise Conflict(what, "import into an empty one, of another ASSAYLOOP_HOME")
-        named: set[str] = set()
         for chain in found.heads:
             for line in files.lines(f"ledger/{chain}.jsonl"):
                 entry = LedgerEntry(**line)
                 ledger.restore(session, entry)
                 _store_artifacts(session, files, entry)
-                if entry.kind == "campaign":
-                    named.add(json.loads(entry.payload)["about"]["campaign"])
         if copies := list(files.lines(verifier.ANCHORS)):
             session.execute(insert(Anchor), copies)
-        if elsewhere := sorted(named - found.heads.keys()):
-            draft = Draft("import", {"elsewhere": elsewhere})
-            ledger.append(session, SYSTEM, actor, draft, now())
+        note_elsewhere(session, actor)
     files.close()
     return found
+
+
+def note_elsewhere(session: Session, actor: Actor) -> None:
+    """Say in the system chain which campaigns it names are not here, if any: nobody deleted them.
+
+    Args:
+        session: Of a database that was filled with a part of another.
+        actor: Who filled it.
+    """
+    entries = repository.entries(session, SYSTEM)
+    named = {
+        json.loads(one.payload)["about"]["campaign"] for one in entries if one.kind == "campaign"
+    }
+    if elsewhere := sorted(named - set(repository.chains(session))):
+        ledger.append(session, SYSTEM, actor, Draft("import", {"elsewhere": elsewhere}), now())
 
 
 def _store_artifacts(session: Session, files: verifier.Files, entry: LedgerEntry) -> None:
