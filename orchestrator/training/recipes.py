@@ -89,7 +89,7 @@ _SELFIES: dict[str, int | float | str] = {
 }
 """Network of the autoencoders of SELFIES."""
 _SELFIES_SCHEDULE = {
-    "epochs": 8,
+    "epochs": 6,
     "batch": 64,
     "learning_rate": 1.2e-3,
     "weight_decay": 1e-5,
