@@ -3,13 +3,14 @@
 A point that lies in the posterior of the molecule that the decoder writes there decodes to that
 molecule. Most of the space is not like that: between the molecules that a model was trained on lie
 many points at which its decoder writes what no chemist would make. There the language model helps
-to write, and what it wrote is encoded and written again until it comes back as it went: a walk to
-where the model knows molecules (Bengio et al. 2013, arXiv:1305.6663).
+to write, and what it wrote is encoded and written once more: a step of a walk to where the model
+knows molecules (Bengio et al. 2013, arXiv:1305.6663).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,11 +25,10 @@ from orchestrator.latent.molecule_networks import MoleculeVae
 from orchestrator.latent.protocol import Points, SpaceError
 from orchestrator.latent.tokens import END, Vocabulary
 
-PASSES = 6
-"""So often at most is a molecule encoded and written again; most come back before."""
+_FLUENCY = 3.0
+"""Weight of the language model's log probabilities beside the decoder's where it helps."""
 _OUTSIDE = 0.01
-"""A point belongs to a molecule unless it is further out than all but this share of the molecule's
-posterior."""
+"""A point lies in a molecule's posterior unless it is further out than all but this share of it."""
 _BLOCK = 64
 """The decoder sees blocks of this size, the last one padded, so that an object depends neither on
 its neighbours nor on their number."""
@@ -44,37 +44,56 @@ class Codec:
         self.vocabulary = vocabulary
         self.longest = longest
         """No decoded sequence is longer than the longest one of the training data."""
+        # A walk reads what it wrote before, and a search encodes what it decoded.
+        self.tokens = lru_cache(8192)(self._tokens)
 
     def decode(self, points: Points) -> list[str | None]:
         """Canonical SMILES of points ``n x d``; None where a point decodes to no molecule."""
-        found = self._written(points, fluent=False)
-        strange = np.flatnonzero(~self._belong(points, found))
-        for i, smiles in zip(strange, self._walked(points[strange]), strict=True):
+        sequences = self._write(points)
+        found: list[str | None] = [None] * len(points)
+        for i in np.flatnonzero(self._held(points, sequences)).tolist():
+            smiles = smiles_of(self.vocabulary.decode(sequences[i]))
+            # Of several ways to write a molecule the encoder was shown the canonical one.
+            if self._known(smiles) == sequences[i]:
+                found[i] = smiles
+        rest = [i for i, smiles in enumerate(found) if smiles is None]
+        for i, smiles in zip(rest, self._walked(points[rest]), strict=True):
             found[i] = smiles
         return found
 
-    def _belong(self, points: Points, molecules: Sequence[str | None]) -> NDArray[np.bool_]:
-        """Whether each point lies in the posterior of its molecule, shape ``n``."""
-        belong = np.zeros(len(points), dtype=bool)
-        known = {i: ids for i, one in enumerate(molecules) if (ids := self._known(one)) is not None}
-        means, variances = self._posteriors(list(known.values()))
-        distances = ((points[list(known)] - means) ** 2 / variances).sum(axis=1)
-        belong[list(known)] = distances <= chdtri(points.shape[1], _OUTSIDE)
-        return belong
+    def _held(self, points: Points, sequences: Sequence[Sequence[int]]) -> NDArray[np.bool_]:
+        """Whether each point lies in the posterior of its sequence, shape ``n``."""
+        means, variances = self._posteriors(sequences)
+        distances = ((points - means) ** 2 / variances).sum(axis=1)
+        return np.asarray(distances <= chdtri(points.shape[1], _OUTSIDE))
 
     def _walked(self, points: Points) -> list[str | None]:
-        """What is written fluently at points, once it comes back from being encoded."""
-        found = self._written(points, fluent=True)
-        moving = list(range(len(found)))
-        for _ in range(PASSES):
-            known = {i: ids for i in moving if (ids := self._known(found[i])) is not None}
-            again = self._written(self.encode(list(known.values())), fluent=True)
-            moving = [i for i, s in zip(known, again, strict=True) if s not in (None, found[i])]
-            for i, smiles in zip(known, again, strict=True):
-                found[i] = smiles or found[i]
+        """What is written fluently at points, and again at where that encodes to."""
+        found = self._fluent(points)
+        known = {i: ids for i, one in enumerate(found) if (ids := self._known(one)) is not None}
+        again = self._fluent(self.encode(list(known.values())))
+        for i, smiles in zip(known, again, strict=True):
+            found[i] = smiles or found[i]
         return found
 
-    def tokens(self, smiles: str) -> list[int]:
+    def _fluent(self, points: Points) -> list[str | None]:
+        return [
+            smiles_of(self.vocabulary.decode(sequence))
+            for sequence in self._write(points, _FLUENCY)
+        ]
+
+    def _write(self, points: Points, fluency: float = 0.0) -> list[list[int]]:
+        """Token sequences of points ``n x d``, without end tokens."""
+        sequences: list[list[int]] = []
+        for start in range(0, len(points), _BLOCK):
+            part = points[start : start + _BLOCK]
+            block = np.zeros((_BLOCK, self.network.latent), dtype=np.float32)
+            block[: len(part)] = part
+            rows = self.network.write(torch.from_numpy(block), self.longest, fluency)
+            sequences += map(_ended, rows[: len(part)].tolist())
+        return sequences
+
+    def _tokens(self, smiles: str) -> list[int]:
         """Identifiers of a canonical SMILES, without the end token.
 
         Raises:
@@ -90,17 +109,6 @@ class Codec:
             return None if smiles is None else self.tokens(smiles)
         except SpaceError:
             return None
-
-    def _written(self, points: Points, *, fluent: bool) -> list[str | None]:
-        """Canonical SMILES of what the decoder writes at points ``n x d``."""
-        found: list[str | None] = []
-        for start in range(0, len(points), _BLOCK):
-            part = points[start : start + _BLOCK]
-            block = np.zeros((_BLOCK, self.network.latent), dtype=np.float32)
-            block[: len(part)] = part
-            rows = self.network.decode(torch.from_numpy(block), self.longest, fluent=fluent)
-            found += [smiles_of(self.vocabulary.decode(row)) for row in rows[: len(part)].tolist()]
-        return found
 
     def encode(self, sequences: Sequence[Sequence[int]]) -> Points:
         """Posterior means ``n x d`` of token sequences without their end token."""
@@ -136,6 +144,10 @@ class Codec:
             values = self.network.properties(torch.from_numpy(points).float())
             values = values * self.network.std_properties + self.network.mean_properties
             return np.asarray(values.double().numpy())
+
+
+def _ended(tokens: list[int]) -> list[int]:
+    return tokens[: tokens.index(END)] if END in tokens else tokens
 
 
 def vocabulary_of(card: dict[str, Any]) -> Vocabulary:

@@ -96,12 +96,11 @@ class MoleculeVae(nn.Module):
         return points[:, :0] if self.head is None else self.head(points)
 
     @torch.inference_mode()
-    def decode(self, points: Tensor, longest: int, *, fluent: bool) -> Tensor:
+    def write(self, points: Tensor, longest: int, fluency: float = 0.0) -> Tensor:
         """Most probable tokens one after the other, ``n x length``, of points ``n x d``.
 
-        Probable to the decoder; ``fluent``: to the decoder and the language model together, each
-        with its probabilities. Stops when every sequence has ended, at ``longest`` tokens at the
-        latest.
+        ``fluency`` is the weight of the language model's log probabilities beside the decoder's.
+        Stops when every sequence has ended, at ``longest`` tokens at the latest.
         """
         n = len(points)
         hidden = torch.tanh(self.start(points)).unsqueeze(0)
@@ -113,10 +112,10 @@ class MoleculeVae(nn.Module):
         for _ in range(longest):
             inputs = torch.cat([self.embedding(token), repeated], dim=2)
             out, hidden = self.decoder(inputs, hidden)
-            scores = self.output(out).log_softmax(dim=2)
-            if fluent:
+            scores = self.output(out)
+            if fluency:
                 said, spoken = self.language(token, spoken)
-                scores = scores + said.log_softmax(dim=2)
+                scores = scores.log_softmax(dim=2) + fluency * said.log_softmax(dim=2)
             token = scores.argmax(dim=2)
             steps.append(token)
             ended |= token.squeeze(1) == END
