@@ -4,10 +4,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from argon2 import PasswordHasher
+from argon2.profiles import CHEAPEST
 from sqlalchemy import URL, create_engine, make_url, text
 
 from db import migrate
@@ -40,31 +43,82 @@ def postgresql() -> Iterator[URL]:
         yield url
 
 
+@pytest.fixture(autouse=True)
+def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Argon2 as it is, but for the cost of a guess: a test makes hundreds of hashes."""
+    cheap = PasswordHasher.from_parameters(CHEAPEST)
+    monkeypatch.setattr("orchestrator.accounts._hasher", lambda: cheap)
+
+
 @pytest.fixture
 def postgresql_url(postgresql: URL) -> Iterator[str]:
     """An empty PostgreSQL database of this test alone."""
-    name = f"test_{uuid4().hex}"
-    _run(postgresql, f"CREATE DATABASE {name}")
-    yield postgresql.set(database=name).render_as_string(hide_password=False)
-    _run(postgresql, f"DROP DATABASE {name} WITH (FORCE)")
+    with _created(postgresql) as url:
+        yield url
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """URL of an empty database; a test that asks for it runs on both kinds."""
-    if request.param == "sqlite":
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """A test that needs a database runs on both kinds; while working, on SQLite alone."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> str:
+    """URL of an empty database, of each kind."""
+    if database_kind == "sqlite":
         return f"sqlite:///{tmp_path / 'assayloop.db'}"
     url: str = request.getfixturevalue("postgresql_url")
     return url
 
 
+@pytest.fixture(scope="session")
+def _migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables and no rows, to be copied: migrating takes far longer."""
+    path = tmp_path_factory.mktemp("migrated") / "assayloop.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def _migrated_template(postgresql: URL) -> str:
+    """The same on the server."""
+    _run(postgresql, "CREATE DATABASE migrated")
+    _migrate(postgresql.set(database="migrated").render_as_string(hide_password=False))
+    return "migrated"
+
+
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A database with all tables and no rows, on each kind."""
-    opened = Database(database_url)
-    migrate.upgrade(opened.engine)
-    yield opened
-    opened.close()
+def database(
+    request: pytest.FixtureRequest, database_kind: str, tmp_path: Path
+) -> Iterator[Database]:
+    """A database with all tables and no rows, of each kind."""
+    with ExitStack() as stack:
+        if database_kind == "sqlite":
+            path = shutil.copy(request.getfixturevalue("_migrated_file"), tmp_path / "assayloop.db")
+            url = f"sqlite:///{path}"
+        else:
+            server = request.getfixturevalue("postgresql")
+            template = request.getfixturevalue("_migrated_template")
+            url = stack.enter_context(_created(server, template))
+        opened = Database(url)
+        stack.callback(opened.close)
+        yield opened
+
+
+def _migrate(url: str) -> None:
+    database = Database(url)
+    migrate.upgrade(database.engine)
+    database.close()
+
+
+@contextmanager
+def _created(server: URL, template: str = "template1") -> Iterator[str]:
+    name = f"test_{uuid4().hex}"
+    _run(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield server.set(database=name).render_as_string(hide_password=False)
+    _run(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def _run(url: URL, *statements: str) -> None:

@@ -32,11 +32,13 @@ def sound_template(postgresql: URL) -> str:
     return "sound"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def copies(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Intruder]]:
+@pytest.fixture
+def copies(
+    request: pytest.FixtureRequest, database_kind: str, tmp_path: Path
+) -> Iterator[Callable[[], Intruder]]:
     """Makes copies of a sound history, each with somebody before it who has a database tool."""
     made: list[Database] = []
-    if request.param == "sqlite":
+    if database_kind == "sqlite":
         source = request.getfixturevalue("sound_file")
 
         def copy() -> Intruder:
@@ -59,7 +61,7 @@ def copies(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[
         yield copy
     for database in made:
         database.close()
-        if request.param == "postgresql":
+        if database_kind == "postgresql":
             _on_server(server, f"DROP DATABASE {database.engine.url.database} WITH (FORCE)")
 
 

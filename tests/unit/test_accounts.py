@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import time_machine
+from argon2.profiles import RFC_9106_LOW_MEMORY
 from sqlalchemy import delete, insert, select, update
 
 from db import repository
@@ -20,6 +21,8 @@ from orchestrator.errors import BadInput, Conflict, Denied, NotFound
 from orchestrator.history.verify import verify
 from orchestrator.settings import Settings
 
+HASHER = accounts._hasher
+"""As it is outside of tests, which have a cheaper one."""
 PASSWORD = "correct horse battery"
 OTHER = "staple of another horse"
 ADA = Actor("account", "ada", mode="multi-user")
@@ -50,6 +53,12 @@ def with_token(settings: Settings, token: str) -> Settings:
 def planted(database: Database) -> list[str]:
     """What verification finds, each on a line."""
     return [str(problem) for problem in verify(database).problems]
+
+
+def test_a_stolen_database_gives_away_no_password() -> None:
+    """Each guess costs what RFC 9106 recommends where memory is little: 64 MiB, three passes."""
+    parameters = HASHER()._parameters
+    assert parameters == RFC_9106_LOW_MEMORY
 
 
 # Modes ----------------------------------------------------------------------------------------

@@ -73,13 +73,13 @@ def held_elsewhere(session: Session, **columns: object) -> None:
 
 @pytest.mark.parametrize("reaped", [True, False], ids=["reaped", "zombie"])
 def test_a_second_driver_is_refused_until_the_first_is_dead(
-    database: Database, database_url: str, reaped: bool
+    database: Database, reaped: bool
 ) -> None:
     """Nobody drives beside another, and nobody waits ten minutes because a process was killed.
 
     A killed process that no parent looks at, as in many containers, is as dead as any.
     """
-    with another_driver(database_url) as first:
+    with another_driver(database.url) as first:
         with pytest.raises(LeaseHeld, match=f"process {first.pid} on "):
             take(database)
         with database.read() as session:

@@ -219,6 +219,7 @@ def typed(found: dict[str, list[tuple[Any, ...]]]) -> dict[str, set[str]]:
     }
 
 
+@pytest.mark.slow
 def test_the_same_history_gives_the_same_rows_on_both_databases(
     tmp_path: Path, postgresql_url: str
 ) -> None:
@@ -280,14 +281,15 @@ for number in range(count):
 """
 
 
+@pytest.mark.slow
 def test_writers_side_by_side_give_one_unbroken_chain(
-    database: Database, database_url: str
+    database: Database,
 ) -> None:
     """Two people and a schedule may change a campaign in the same second."""
     histories.begin(database)
     writers = [
         subprocess.Popen(
-            [sys.executable, "-c", WRITER, database_url, CAMPAIGN, f"writer {number}", "15"],
+            [sys.executable, "-c", WRITER, database.url, CAMPAIGN, f"writer {number}", "15"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -314,12 +316,12 @@ def test_writers_side_by_side_give_one_unbroken_chain(
     assert verify(database).problems == ()
 
 
-def test_a_reader_sees_one_moment(database: Database, database_url: str) -> None:
+def test_a_reader_sees_one_moment(database: Database) -> None:
     """A verification that saw half of a change would call it a forgery."""
     histories.begin(database)
     with database.read() as session:
         before = repository.position(session, CAMPAIGN)
-        other = Database(database_url)
+        other = Database(database.url)
         histories.write(other, Draft("note"))
         other.close()
         assert repository.position(session, CAMPAIGN) == before

@@ -336,7 +336,7 @@ def test_an_import_gives_the_same_ledger_to_the_last_hash(database: Database, cr
 
 
 def test_a_campaign_that_is_elsewhere_is_not_a_deleted_one(
-    database: Database, database_url: str, tmp_path: Path
+    database: Database, tmp_path: Path
 ) -> None:
     """Of two campaigns one was given away; its new owner verifies without an alarm."""
     histories.everything(database)

@@ -87,6 +87,7 @@ def test_what_was_forged_does_not_pass(sound: Database, statement: str) -> None:
     assert passed(sound) == {OTHER: 1}
 
 
+@pytest.mark.slow
 def test_several_processes_find_what_one_finds(
     sound: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,6 +100,7 @@ def test_several_processes_find_what_one_finds(
     assert any(one.endswith("value: 0.625 is stored; by the ledger it is 0.5") for one in said)
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_leaves_the_closer_look(
     sound: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,7 +35,17 @@ def problems(intruder: Intruder) -> list[str]:
 # The tables -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("table", CHAIN_COLUMN)
+FIRST = ("campaign", "candidate", "measurement", "account")
+"""Tables whose columns are tried while working; the whole suite tries all."""
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pytest.param(table, marks=[] if table in FIRST else [pytest.mark.slow])
+        for table in CHAIN_COLUMN
+    ],
+)
 def test_every_changed_column_is_found_and_named(intruder: Intruder, table: str) -> None:
     """One digit of one measurement, and a reviewer is told which."""
     chain = SYSTEM if CHAIN_COLUMN[table] is None else CAMPAIGN
@@ -256,7 +266,7 @@ def test_a_campaign_begun_anew_is_found(intruder: Intruder) -> None:
     assert signed.startswith(f"{HERE}, signature 1: 'grace' signed an entry 6 whose hash is ")
 
 
-@pytest.mark.parametrize("copies", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_text_that_is_no_text_is_reported(intruder: Intruder) -> None:
     """SQLite takes any bytes as text; a single one must not hide the rest."""
     intruder.does("UPDATE candidate SET object = CAST(x'ff41' AS TEXT) WHERE number = 1")
@@ -289,7 +299,8 @@ def test_a_trigger_that_is_gone_or_hollow_is_found(intruder: Intruder) -> None:
     ]
 
 
-@pytest.mark.parametrize("copies", ["postgresql"], indirect=True)
+@pytest.mark.slow
+@pytest.mark.parametrize("database_kind", ["postgresql"])
 def test_a_hollow_function_behind_the_triggers_is_found(intruder: Intruder) -> None:
     """On PostgreSQL all triggers call one function."""
     with intruder.database.engine.begin() as connection:

@@ -87,7 +87,7 @@ def hartmann6(x: Floats) -> Floats:
     ("function", "space", "budget", "batch", "goal"),
     [
         (branin, box((-5, 10), (0, 15)), 30, 1, 0.41),
-        (hartmann6, box(*[(0, 1)] * 6), 60, 3, -2.9),
+        pytest.param(hartmann6, box(*[(0, 1)] * 6), 60, 3, -2.9, marks=pytest.mark.slow),
     ],
 )
 def test_known_optima_are_found_and_chance_does_not_find_them(

@@ -161,6 +161,7 @@ def test_a_previous_fit_of_other_outcomes_is_not_used() -> None:
     assert GPSurrogate().fit(data(20), BOUNDS, other.state).state == fresh.state
 
 
+@pytest.mark.slow
 def test_a_stored_fit_gives_the_same_bits_in_another_process() -> None:
     found = data(40)
     fit = GPSurrogate().fit(found, BOUNDS, None)

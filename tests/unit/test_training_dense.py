@@ -91,6 +91,7 @@ def test_divergence_and_ratio_are_those_of_normals() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_dense_model_opens_the_space_of_digits(tmp_path: Path) -> None:
     np.savez(
         tmp_path / "noise.npz",

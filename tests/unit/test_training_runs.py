@@ -105,6 +105,7 @@ def data(
     return lambda name: files[RECIPES[name].reads]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_each_recipe_learns_and_exports_what_loads_again(
     name: str, data: Callable[[str], Path | None], tmp_path: Path
@@ -123,6 +124,7 @@ def test_each_recipe_learns_and_exports_what_loads_again(
     assert "--epochs 8 --seed 5" in card["training"]["command"]
 
 
+@pytest.mark.slow
 def test_trained_models_of_ones_own_open_spaces(
     data: Callable[[str], Path | None], tmp_path: Path
 ) -> None:
@@ -141,6 +143,7 @@ class Killed(BaseException):
     """Nothing catches it on the way, as nothing catches SIGKILL."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["automata", "digits-2d-classifier", "smiles-aae", "zinc-selfies"])
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(
     name: str, data: Callable[[str], Path | None], tmp_path: Path

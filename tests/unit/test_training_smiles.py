@@ -95,6 +95,7 @@ def test_only_the_recipe_that_needs_outcomes_refuses_a_file_without(
     train("smiles-vae", data=file, out=tmp_path / "o", epochs=1, cache=tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "terms", "metrics"),
     [
