@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
 from adapters.messages import known, quote
+from adapters.plugins import installed
 from adapters.protocol import Evaluator, EvaluatorError, OptionError
 
 GROUP = "assayloop.evaluators"
@@ -19,7 +20,7 @@ GROUP = "assayloop.evaluators"
 
 def names() -> tuple[str, ...]:
     """Names of all evaluators that are installed, sorted; imports none of them."""
-    return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
+    return tuple(dict.fromkeys(point.name for point in installed(GROUP)))
 
 
 def create(name: str, options: Mapping[str, object]) -> Evaluator:
@@ -62,7 +63,7 @@ def build(target: object, name: str, options: Mapping[str, object]) -> Evaluator
 
 
 def _entry_point(name: str) -> EntryPoint:
-    found = {point.value: point for point in entry_points(group=GROUP, name=name)}
+    found = {point.value: point for point in installed(GROUP, name)}
     if not found:
         raise EvaluatorError(f"there is no evaluator {name!r}; {known(name, names())}")
     if len(found) > 1:

@@ -12,12 +12,13 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
 
+from adapters.plugins import installed
 from orchestrator.latent.protocol import Space, SpaceError
 
 GROUP = "assayloop.spaces"
@@ -37,7 +38,7 @@ class Model:
 
 def list_spaces() -> dict[str, EntryPoint]:
     """Entry points of all installed spaces, by name; none is loaded."""
-    return {entry.name: entry for entry in sorted(entry_points(group=GROUP), key=lambda e: e.name)}
+    return {entry.name: entry for entry in installed(GROUP)}
 
 
 def open_space(

@@ -6,9 +6,9 @@ arguments. Nothing is imported before it is asked for.
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from typing import Any
 
+from adapters.plugins import installed
 from orchestrator.proposers.protocol import Proposer
 from orchestrator.surrogates.protocol import Surrogate
 
@@ -22,7 +22,7 @@ class RegistryError(Exception):
 
 def names(group: str) -> tuple[str, ...]:
     """Names registered in a group, sorted."""
-    return tuple(sorted({point.name for point in entry_points(group=group)}))
+    return tuple(dict.fromkeys(point.name for point in installed(group)))
 
 
 def proposer(name: str) -> Proposer:
@@ -46,8 +46,7 @@ def surrogate(name: str) -> Surrogate:
 
 
 def _load(group: str, word: str, name: str, protocol: type) -> Any:
-    # By value: an editable install beside its metadata may list the same entry point twice.
-    matches = list({point.value: point for point in entry_points(group=group, name=name)}.values())
+    matches = installed(group, name)
     if not matches:
         known = ", ".join(names(group)) or "none is installed"
         raise RegistryError(f"unknown {word} {name!r}; known: {known}")

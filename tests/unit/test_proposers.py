@@ -247,7 +247,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
 )
 def test_a_broken_plug_in_is_named(value: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = EntryPoint("broken", value, registry.PROPOSERS)
-    monkeypatch.setattr(registry, "entry_points", lambda **_: [broken])
+    monkeypatch.setattr(registry, "installed", lambda *_: (broken,))
     with pytest.raises(registry.RegistryError, match=words):
         registry.proposer("broken")
 
