@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 
@@ -180,6 +181,31 @@ class Outcome:
     """Why it failed or was rejected, for a person."""
     transient: bool = field(default=False)
     """Whether another attempt may help."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Trained weights on disk."""
+
+    file: Path
+    sha256: str
+    """As their model card says."""
+
+
+@runtime_checkable
+class Weighted(Protocol):
+    """What an evaluator is, too, whose values depend on trained weights.
+
+    The core keeps these weights with the history, and verifies the file.
+    """
+
+    def weights(self) -> Weights:
+        """The weights that it was created with. Cheap: loads no model.
+
+        Raises:
+            EvaluatorError: the file or its card cannot be read.
+        """
+        ...
 
 
 @runtime_checkable

@@ -8,13 +8,13 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from db import lease, repository
+from db import artifacts, lease, repository
 from db.ledger import Actor, Draft, append
 from db.models import SYSTEM, Campaign, LatentModel
 from db.session import Database, now
 from db.states import OPEN, CampaignState, JobState, move
 from orchestrator import dataset, endings, wiring
-from orchestrator.errors import Busy, Conflict, NotFound, require_reason
+from orchestrator.errors import BadInput, Busy, Conflict, NotFound, require_reason
 from orchestrator.latent import registry as spaces
 from orchestrator.latent.protocol import Space
 from orchestrator.objective import Objective
@@ -47,6 +47,7 @@ def create(database: Database, spec: Spec, actor: Actor) -> str:
     space = wiring.space(spec)
     with database.write(SYSTEM, campaign_id) as session:
         model = register_model(session, space, actor)
+        register_weights(session, spec, actor)
         last = session.scalar(select(func.max(Campaign.ordinal)).where(Campaign.name == spec.name))
         draft = Draft("create")
         draft.new(
@@ -96,6 +97,25 @@ def register_model(session: Session, space: Space, actor: Actor) -> str | None:
         draft.new("latent_model", hash=space.model_hash, name=model.name, card=model.card)
         append(session, SYSTEM, actor, draft, now())
     return space.model_hash
+
+
+def register_weights(session: Session, spec: Spec, actor: Actor) -> None:
+    """Keep the weights of a spec's evaluators in the system chain, each once.
+
+    Raises:
+        BadInput: they cannot be read.
+    """
+    for part, weights in wiring.evaluator_weights(spec):
+        if artifacts.known(session, SYSTEM, weights.sha256):
+            continue
+        try:
+            content = weights.file.read_bytes()
+        except OSError as error:
+            what = f"the weights {weights.file} cannot be read: {error.strerror}"
+            raise BadInput.of(part.use, what) from None
+        draft = Draft("model", {"evaluator": part.use, "options": dict(part.options)})
+        draft.about["weights"] = draft.attach(content, "application/x-safetensors")
+        append(session, SYSTEM, actor, draft, now())
 
 
 def open_or_create(database: Database, spec: Spec, actor: Actor, *, new: bool = False) -> str:
@@ -153,6 +173,7 @@ def revise(database: Database, reference: str, spec: Spec, actor: Actor, reason:
             who = f"process {held.pid} on {held.host}"
             raise Busy(f"{row.name} is being driven by {who}", "pause it first")
         model = register_model(session, wiring.space(spec), actor)
+        register_weights(session, spec, actor)
         draft = Draft("revise", {"reason": reason, "changes": changed})
         _new_revision(draft, spec, row.revision + 1, model, reason)
         _revalue(session, draft, row, spec)

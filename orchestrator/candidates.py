@@ -12,6 +12,7 @@ from db import repository
 from db.ledger import Draft
 from db.models import Candidate, Job
 from db.states import JobState
+from orchestrator import computing
 from orchestrator.latent.protocol import Decoded, Points
 from orchestrator.proposers.protocol import Proposal
 from orchestrator.wiring import Parts
@@ -37,7 +38,8 @@ BLANK: dict[str, Any] = {
 def add(
     session: Session, draft: Draft, parts: Parts, round: int, proposal: Proposal, source: str
 ) -> None:
-    """Draft a row a proposed point, numbered on within the campaign."""
+    """Draft a row a proposed point, numbered on within the campaign, and what it was made with."""
+    draft.about["versions"] = computing.proposed_with()
     first = repository.next_number(session, Candidate, parts.campaign)
     log_prior = parts.space.log_prior(proposal.points)
     for index, point in enumerate(proposal.points):
@@ -69,11 +71,12 @@ def settle(
     decoded: Sequence[Decoded],
     realised: Points,
 ) -> list[int]:
-    """Draft what each candidate turned out to be.
+    """Draft what each candidate turned out to be, and what it was decoded with.
 
     Returns:
         Numbers of those to evaluate: valid, not seen before, and through the spec's filters.
     """
+    draft.about["versions"] = computing.decoded_with(parts.space.sample_kind)
     fresh: list[int] = []
     seen: dict[str, int] = {}
     for candidate, one, point in zip(candidates, decoded, realised, strict=True):

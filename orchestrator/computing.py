@@ -7,6 +7,9 @@ with the same thread count, weights and packages. So what is stored can be compu
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
 from typing import Any
 
 import numpy as np
@@ -19,6 +22,31 @@ from orchestrator.proposers import registry
 from orchestrator.proposers.protocol import Proposal
 from orchestrator.surrogates.protocol import Data
 from orchestrator.wiring import Parts
+
+PROPOSED_WITH = ("botorch", "gpytorch", "numpy", "torch")
+"""Distributions on which points depend."""
+DECODED_WITH = {"molecule": ("rdkit", "selfies"), "image": ("pillow",)}
+"""Distributions on which objects depend beside numpy and torch, by kind of sample."""
+
+
+@cache
+def version(name: str) -> str:
+    """Version of an installed distribution; ``none`` where it is not installed."""
+    try:
+        return installed_version(name)
+    except PackageNotFoundError:
+        return "none"
+
+
+def proposed_with() -> dict[str, str]:
+    """Versions that are kept with every proposal."""
+    return {name: version(name) for name in PROPOSED_WITH}
+
+
+def decoded_with(sample_kind: str) -> dict[str, str]:
+    """Versions that are kept wherever objects of a kind were made of points."""
+    names = ("numpy", "torch", *DECODED_WITH.get(sample_kind, ()))
+    return {name: version(name) for name in sorted(names)}
 
 
 def data(session: Session, parts: Parts, position: int) -> Data:

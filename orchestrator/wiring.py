@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from adapters import registry as evaluators
-from adapters.protocol import Evaluator, EvaluatorError, OptionError
+from adapters.protocol import Evaluator, EvaluatorError, OptionError, Weighted, Weights
 from db import lease, migrate, repository
 from db.ledger import Actor, Draft, append
 from db.models import LedgerEntry
@@ -149,14 +149,17 @@ def _reachable(settings: Settings) -> Iterator[None]:
         raise BadInput.of(DATABASE_URL, what) from None
 
 
-def space(spec: Spec) -> Space:
+def space(spec: Spec, model: str | None = None) -> Space:
     """The space of a spec.
+
+    Args:
+        model: a model's folder, instead of the model that the spec names.
 
     Raises:
         SpaceError: it or its model is unknown or cannot be used.
     """
     return spaces.open_space(
-        spec.space.kind, spec.space.model, Settings.read().models, spec.space.parameters
+        spec.space.kind, model or spec.space.model, Settings.read().models, spec.space.parameters
     )
 
 
@@ -225,8 +228,34 @@ def build(opened: Database, campaign_id: str, *, actor: Actor | None = None) -> 
     return replace(parts, evaluators=made)
 
 
-def of_revision(opened: Database, campaign_id: str, number: int, actor: Actor) -> Parts:
+def evaluator_weights(spec: Spec) -> Iterator[tuple[EvaluatorSpec, Weights]]:
+    """Trained weights that the values of a spec's evaluators depend on.
+
+    Evaluators that cannot be made are passed over: whoever wires the campaign is told.
+    """
+    for one in spec.evaluators:
+        with suppress(EvaluatorError):
+            made = evaluators.create(one.use, one.options)
+            if isinstance(made, Weighted):
+                yield one, made.weights()
+
+
+def with_evaluators(parts: Parts) -> Parts:
+    """The same with those evaluators that are installed; the others are left out."""
+    made = {}
+    for one in parts.spec.evaluators:
+        with suppress(EvaluatorError):
+            made[one.use] = evaluators.create(one.use, one.options)
+    return replace(parts, evaluators=made)
+
+
+def of_revision(
+    opened: Database, campaign_id: str, number: int, actor: Actor, model: str | None = None
+) -> Parts:
     """Wire what computes by one revision of the spec, without evaluators: an auditor needs none.
+
+    Args:
+        model: a model's folder, instead of the model that the spec names.
 
     Raises:
         SpaceError: its space or model is unknown or cannot be used.
@@ -241,7 +270,7 @@ def of_revision(opened: Database, campaign_id: str, number: int, actor: Actor) -
         campaign=campaign_id,
         revision=number,
         spec=spec,
-        space=space(spec),
+        space=space(spec, model),
         objective=Objective(spec.objective),
         evaluators={},
         proposer=registry.proposer(spec.proposer.kind),

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from adapters.calculator import Calculator, RejectedError
 from adapters.messages import quote
-from adapters.protocol import Capabilities, Measure, Sample
+from adapters.mnist_classifier import card
+from adapters.protocol import Capabilities, Measure, Sample, Weights
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,6 +68,15 @@ class MnistClassifier(Calculator):
             EvaluatorError: the weights are missing or changed.
         """
         return {"weights_sha256": self._classifier.weights_sha256}
+
+    def weights(self) -> Weights:
+        """The weights, by their card.
+
+        Raises:
+            EvaluatorError: the card is missing or cannot be read.
+        """
+        file = self._weights or card.SHIPPED
+        return Weights(file, str(card.read(file)[1]["weights_sha256"]))
 
     def calculate(self, sample: Sample, wanted: Sequence[str]) -> Mapping[str, float]:
         """The wanted class probabilities of an image."""

@@ -7,7 +7,6 @@ two 3 x 3 convolutions with batch normalisation, then one dense layer.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
 
+from adapters.mnist_classifier.card import SHIPPED
+from adapters.mnist_classifier.card import read as read_card
 from adapters.protocol import EvaluatorError
 
-SHIPPED = Path(__file__).parent / "weights" / "digits-cnn.safetensors"
 SIDE = 28
 """Images are ``SIDE x SIDE`` pixels."""
 BLOCK = 32
@@ -94,9 +94,6 @@ class Classifier:
 def load(path: Path | None = None) -> Classifier:
     """The classifier of a weights file, by default the shipped one.
 
-    Beside the weights lies the model card that training wrote: ``card.json`` or, for weights named
-    ``NAME.safetensors``, ``NAME.json``.
-
     Raises:
         EvaluatorError: a file is missing or is not what the card describes.
     """
@@ -112,14 +109,11 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     Raises:
         EvaluatorError: a file is missing or is not what the card describes.
     """
-    card_path = path.with_suffix(".json")
-    if not card_path.exists():
-        card_path = path.with_name("card.json")
+    card_path, card = read_card(path)
+    expected = card["weights_sha256"]
     try:
         content = path.read_bytes()
-        card = json.loads(card_path.read_text(encoding="utf-8"))
-        expected = card["weights_sha256"]
-    except (OSError, ValueError, KeyError) as error:
+    except OSError as error:
         raise EvaluatorError(f"the classifier's weights {path} cannot be used: {error}") from error
     found = hashlib.sha256(content).hexdigest()
     if found != expected:

@@ -28,23 +28,27 @@ DETAILS = 8
 PROCESSES = 4
 """The most that share a verification: each holds some 80 MiB, and reads the same disk."""
 
+AnchorFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--anchors", metavar="FILE", help="Anchors kept elsewhere; may be repeated."),
+]
+Trusted = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trust",
+        metavar="KEY",
+        help="Count only anchors of this public key, or of the one in this file.",
+    ),
+]
+
 
 def verify(
     name: Annotated[
         str | None,
         typer.Argument(metavar="NAME", help="Only this campaign; by default all of them."),
     ] = None,
-    files: Annotated[
-        list[Path] | None,
-        typer.Option("--anchors", metavar="FILE", help="Anchors kept elsewhere; may be repeated."),
-    ] = None,
-    trust: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KEY",
-            help="Count only anchors of this public key, or of the one in this file.",
-        ),
-    ] = None,
+    files: AnchorFiles = None,
+    trust: Trusted = None,
     as_json: AsJson = False,
 ) -> None:
     """Verify chains, tables, artifacts and anchors; exit code 5 where something is wrong.

@@ -78,6 +78,7 @@ COMMANDS = (
     Command("audit replay", "audit:replay", "Compute stored proposals again."),
     Command("audit explain", "explain:explain", "Say all that is known of a candidate."),
     Command("audit taint", "taint:taint", "List what was computed from corrected values."),
+    Command("audit report", "report:report", "Write a campaign's report for a reviewer."),
     Command("export crate", "crate:export", "Write a campaign as an RO-Crate that proves itself."),
     Command("export csv", "export:csv", "Write candidates with their measurements as CSV."),
     Command("export parquet", "export:parquet", "Write the same as Parquet."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from db.models import LedgerEntry
 from orchestrator.history.explain import Page
 from orchestrator.spec_words import number, quantity, ranges
 
@@ -21,6 +22,8 @@ class Section:
     """Term and text."""
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
+    note: str = ""
+    """What it means, for whoever sees it for the first time."""
 
 
 def title(page: Page) -> str:
@@ -67,6 +70,11 @@ def who(entry: Page) -> str:
     """The actor of an entry."""
     behalf = f" on behalf of {entry['on_behalf_of']}" if entry["on_behalf_of"] else ""
     return f"{entry['actor']}{behalf}"
+
+
+def said_by(entry: LedgerEntry) -> str:
+    """The actor of an entry of the ledger."""
+    return who({"actor": entry.actor_id, "on_behalf_of": entry.on_behalf_of})
 
 
 def when(iso: str | None) -> str:

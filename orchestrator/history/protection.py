@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain as joined
 from pathlib import Path
@@ -15,7 +16,9 @@ from pathlib import Path
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
+from adapters import registry as evaluators
 from adapters.messages import plain, quote
+from adapters.protocol import Weighted
 from db.models import SYSTEM
 from orchestrator.accounts import fingerprint
 from orchestrator.errors import BadInput, Problem
@@ -148,24 +151,17 @@ def secrets(session: Session) -> Iterator[Problem]:
 
 
 def weights(session: Session, home: Path | None) -> Iterator[Problem]:
-    """Models on disk, of those that are registered, whose weights are no longer theirs.
+    """Weights on disk, of those that are registered, that are no longer what their card says.
 
-    A model that is no longer there is no problem: its weights are artifacts of the database.
+    What is no longer there is no problem: the weights are artifacts of the database. Nor are those
+    whose card says another hash: these are other weights.
     """
-    models = refold.untyped("latent_model")
-    known = set(session.scalars(select(models.c.hash)))
-    if not known:
-        return
     try:
-        found = registry.list_models(home)
+        there = [*_models(session, home), *_of_evaluators(session)]
     except SpaceError as error:
         yield Problem("models", str(error))
         return
-    for model in found:
-        expected = model.card.get("weights_sha256")
-        if expected not in known:
-            continue
-        file = model.folder / "weights.safetensors"
+    for file, expected in dict.fromkeys(there):
         try:
             with file.open("rb") as data:
                 actual = hashlib.file_digest(data, "sha256").hexdigest()
@@ -175,3 +171,27 @@ def weights(session: Session, home: Path | None) -> Iterator[Problem]:
         if actual != expected:
             what = f"was changed: its SHA-256 is {actual}, and {expected} is registered"
             yield Problem(str(file), what)
+
+
+def _models(session: Session, home: Path | None) -> Iterator[tuple[Path, str]]:
+    """Weights of registered models, with their registered hash."""
+    models = refold.untyped("latent_model")
+    known = set(session.scalars(select(models.c.hash)))
+    for model in registry.list_models(home) if known else ():
+        expected = model.card.get("weights_sha256")
+        if expected in known:
+            yield model.folder / "weights.safetensors", expected
+
+
+def _of_evaluators(session: Session) -> Iterator[tuple[Path, str]]:
+    """Weights of evaluators that campaigns were started with, with their registered hash."""
+    entry = refold.untyped("ledger_entry")
+    query = select(entry.c.payload).where(entry.c.chain == SYSTEM, entry.c.kind == "model")
+    for payload in session.scalars(query.order_by(entry.c.sequence)):
+        with suppress(Exception):  # of a forged entry, or an evaluator that is not installed
+            about = json.loads(payload)["about"]
+            if "evaluator" not in about:
+                continue
+            made = evaluators.create(about["evaluator"], about["options"])
+            if isinstance(made, Weighted) and (found := made.weights()).sha256 == about["weights"]:
+                yield found.file, found.sha256

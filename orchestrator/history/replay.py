@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from importlib.metadata import PackageNotFoundError, version
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -21,13 +21,13 @@ from adapters.messages import plain
 from db import repository
 from db.columns import canonical
 from db.ledger import Draft, digest
-from db.models import Campaign, Candidate, Fit, Round
+from db.models import Campaign, Candidate, Fit, LedgerEntry, Round
 from db.session import Database
-from orchestrator import actors, candidates, computing, dataset, wiring
+from orchestrator import candidates, computing, dataset
 from orchestrator.errors import BadInput, Problem
 from orchestrator.history import lookup, refold
 from orchestrator.history.difference import TOLERANCE, Difference, compare
-from orchestrator.latent.protocol import SpaceError
+from orchestrator.history.weights import Wired, wire
 from orchestrator.loop import DECODE
 from orchestrator.proposers.registry import RegistryError
 from orchestrator.surrogates.protocol import Data
@@ -117,9 +117,9 @@ def replay(
     Raises:
         BadInput: the proposer or the surrogate is not installed here.
     """
-    with database.read() as session:
+    with database.read() as session, TemporaryDirectory(prefix="assayloop-") as folder:
         ledger = _Ledger.read(session, campaign.id)
-        wired: dict[int, Parts | Problem] = {}
+        wired: dict[int, Wired] = {}
         for number in rounds:
             row = session.get(Round, (campaign.id, number))
             if row is None:
@@ -127,19 +127,11 @@ def replay(
                 yield Replayed(number, (), causes=[gone])
                 continue
             if row.revision not in wired:
-                wired[row.revision] = _parts(database, session, row)
+                try:
+                    wired[row.revision] = wire(database, session, campaign, row.revision, folder)
+                except RegistryError as error:
+                    raise BadInput.of(f"round {number}", str(error)) from None
             yield _Replay(session, row, wired[row.revision], ledger, refit).done()
-
-
-def _parts(database: Database, session: Session, row: Round) -> Parts | Problem:
-    """What computes by the round's revision; the problem with its weights, if there is one."""
-    try:
-        reader = actors.operating_system()  # it writes nothing, and needs no leave to
-        return wiring.of_revision(database, row.campaign, row.revision, reader)
-    except SpaceError as error:
-        return Problem("weights", str(error))
-    except RegistryError as error:
-        raise BadInput.of(f"round {row.number}", str(error)) from None
 
 
 # What went in -------------------------------------------------------------------------------
@@ -156,17 +148,22 @@ class _Ledger:
     """
     forged: Sequence[tuple[int, Problem]]
     """What is wrong with entries, with their numbers."""
+    versions: Mapping[tuple[str, int], Mapping[str, str]]
+    """What each round was proposed and decoded with, by kind of the entry and round; older
+    releases kept none."""
 
     @classmethod
     def read(cls, session: Session, chain: str) -> _Ledger:
         rows: refold.Rows = {}
-        forged = []
+        forged, versions = [], {}
         for entry in repository.entries(session, chain):
             place = f"entry {entry.sequence}"
             if digest(entry) != entry.hash:
                 forged.append((entry.sequence, Problem(place, "was changed: its hash is another")))
             try:
                 refold.add(rows, entry)
+                if entry.kind in ("propose", "decode"):
+                    versions |= _made_with(entry)
             except Exception as error:  # a forged entry may hold anything
                 what = f"cannot be folded: {plain(f'{type(error).__name__}: {error}', 200)}"
                 forged.append((entry.sequence, Problem(place, what)))
@@ -180,7 +177,7 @@ class _Ledger:
             for table in ("measurement", "measurement_flag", "candidate")
             for key, folded in rows.get(table, {}).items()
         }
-        return cls(changed, made, forged)
+        return cls(changed, made, forged, versions)
 
     def causes(self, row: Round, position: int, members: Sequence[int]) -> Iterator[Problem]:
         """What of the changes reaches a round whose data were read at a position."""
@@ -200,6 +197,14 @@ class _Ledger:
         return self.changed.get(("fit", str(number)), ())
 
 
+def _made_with(entry: LedgerEntry) -> dict[tuple[str, int], dict[str, str]]:
+    """Versions that a round was proposed or decoded with, by kind of the entry and round."""
+    payload = json.loads(entry.payload)
+    about = payload["about"]
+    round = about["round"] if entry.kind == "decode" else payload["new"]["round"][0]["number"]
+    return {(entry.kind, round): about["versions"]} if "versions" in about else {}
+
+
 def _column(problem: Problem) -> str:
     return problem.where.partition(", ")[2]
 
@@ -211,9 +216,9 @@ class _Replay:
     """One round being computed again."""
 
     def __init__(
-        self, session: Session, row: Round, parts: Parts | Problem, ledger: _Ledger, refit: bool
+        self, session: Session, row: Round, wired: Wired, ledger: _Ledger, refit: bool
     ) -> None:
-        self.session, self.row, self.parts, self.ledger = session, row, parts, ledger
+        self.session, self.row, self.wired, self.ledger = session, row, wired, ledger
         self.members = repository.candidates(session, row.campaign, round=row.number)
         self.fit = None if row.fit is None else session.get(Fit, (row.campaign, row.fit))
         self.refit = refit
@@ -226,28 +231,49 @@ class _Replay:
         found.causes += self.ledger.causes(row, position, found.candidates)
         if row.fit is not None:
             found.causes += self.ledger.fit(row.fit)
-        if isinstance(self.parts, Problem):
-            found.causes.append(self.parts)
+        parts, weights = self.wired
+        if weights is not None:
+            found.causes.append(weights)
+        if parts is None:
             return found
-        model = repository.revision(self.session, row.campaign, row.revision).model
-        if (model or "") != self.parts.space.model_hash:
-            here = self.parts.space.model_hash or "none"
-            found.cause("weights", f"the round was proposed with {model}; those here are {here}")
         if row.fit is not None and self.fit is None:
             return found
         if not self.members:
             found.cause(f"round {row.number}", "none of its candidates is stored")
             return found
+        self._versions()
+        unlike = len(found.causes)
         try:
-            self._propose(self.parts, position)
+            self._propose(parts, position)
             if row.state != "proposed":
-                self._decode(self.parts)
+                self._decode(parts)
         except Exception as error:  # other weights, data or packages may lead anywhere
             what = f"cannot be computed again: {type(error).__name__}: {error}"
             found.cause(f"round {row.number}", plain(what, 300))
-        if found.verdict is Verdict.DIVERGED:
+        if weights is not None and len(found.causes) == unlike and not found.differences:
+            what = "with those that the database keeps, all bits come out equal"
+            found.remarks.append(Problem("weights", what))
+        elif found.verdict is Verdict.DIVERGED:
             found.blame_versions()
         return found
+
+    def _versions(self) -> None:
+        """Note the versions that are others here than when the round was made."""
+        row, kept = self.row, self.ledger.versions
+        made = [
+            (f"round {row.number} was {verb}d", kept.get((verb, row.number), {}))
+            for verb in ("propose", "decode")
+        ]
+        if self.fit is not None:
+            made.insert(0, (f"fit {self.fit.number} was made", self.fit.versions))
+        then: dict[tuple[str, str], list[str]] = {}
+        for what, versions in made:
+            for name, one in versions.items():
+                if one != computing.version(name):
+                    then.setdefault((name, one), []).append(what)
+        for (name, one), whats in sorted(then.items()):
+            said = f"{', '.join(whats)} with {one}; here is {computing.version(name)}"
+            self.found.remarks.append(Problem(f"version of {name}", said))
 
     def _propose(self, parts: Parts, position: int) -> None:
         row, known = self.row, computing.data(self.session, parts, position)
@@ -274,10 +300,6 @@ class _Replay:
 
     def _state(self, parts: Parts, fit: Fit, known: Data) -> dict[str, Any] | None:
         """State of the fit to propose with; None where the data are not those it was fitted to."""
-        for name, then in sorted(fit.versions.items()):
-            if (here := _installed(name)) != then:
-                what = f"fit {fit.number} was made with {then}; here is {here}"
-                self.found.remarks.append(Problem(f"version of {name}", what))
         if known.hash != fit.data_hash:
             what = f"the data at entry {fit.position} have the hash {known.hash}"
             self.found.cause("data", f"{what}; fit {fit.number} was made of {fit.data_hash}")
@@ -311,10 +333,3 @@ class _Replay:
     def _compare(self, where: str, stored: Any, again: Any) -> None:
         """Compare JSON values as both are after they were stored."""
         self.found.differences += compare(where, stored, json.loads(canonical(again)))
-
-
-def _installed(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "none"

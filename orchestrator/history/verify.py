@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, cast
@@ -50,6 +50,8 @@ class Verification:
     """Anchors that hold."""
     unanchored: int = 0
     """Entries after the last anchor of their chain: a forgery of these, no anchor would show."""
+    heads: Mapping[str, int] = field(default_factory=dict)
+    """Last entry of each chain that was checked."""
 
     @property
     def ok(self) -> bool:
@@ -129,7 +131,8 @@ def verify(
         walk.problems += anchored.problems
         walk.progress(walk.entries)
         after = (max(last - anchored.heads.get(one, 0), 0) for one, last in walk.heads.items())
-        return Verification(walk.entries, tuple(walk.problems), anchored.count, sum(after))
+        counts = anchored.count, sum(after)
+        return Verification(walk.entries, tuple(walk.problems), *counts, walk.heads)
 
 
 def _schema(database: Database) -> Iterator[Problem]:

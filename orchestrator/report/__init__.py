@@ -8,32 +8,42 @@ and changes nothing.
 from __future__ import annotations
 
 import platform
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from db.session import now
 from orchestrator import moments
 from orchestrator.report import words
 from orchestrator.report.drawings import drawings
 from orchestrator.report.known import Known
+from orchestrator.report.review import Checked, Review
 from orchestrator.spec import Spec
 from orchestrator.spec_file import written
 from orchestrator.wiring import Parts
 
 
-def write(parts: Parts, path: Path) -> Path:
+def write(parts: Parts, path: Path, checked: Checked | None = None) -> Path:
     """Write the report of a campaign as it stands; an older file there is replaced at once.
+
+    Args:
+        parts: Of the campaign; without evaluators, it lacks their versions.
+        path: The file; its folder is made if needed.
+        checked: A verification, for a reviewer: then the report says what can be proved of the
+            history, what did not go as planned and who signed, and nothing in it is folded away.
 
     Returns:
         The path.
     """
     with parts.database.read() as session:
         known = Known.read(session, parts)
-    return page_file("report.html.j2", _page(parts, known), path)
+        review = None if checked is None else Review.read(session, parts, known, checked)
+    return page_file("report.html.j2", _page(parts, known) | {"review": review}, path)
 
 
 def page_file(template: str, said: dict[str, Any], path: Path) -> Path:
@@ -81,10 +91,17 @@ def _yaml(spec: dict[str, Any]) -> str:
 
 
 def _environment() -> Environment:
-    return Environment(
+    made = Environment(
         loader=PackageLoader("orchestrator"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["css"] = _css
+    return made
+
+
+def _css(text: str) -> Markup:
+    """A text inside a string of a style sheet: whatever could end either is a CSS escape."""
+    return Markup(re.sub(r"[^\w .,#-]", lambda found: f"\\{ord(found[0]):x} ", text))  # noqa: S704

@@ -30,7 +30,7 @@ def key_figures(parts: Parts, known: Known) -> list[tuple[str, str, str]]:
     remarks = [f"{count} {what}" for what, count in spared.items() if count]
     open_jobs = sum(job.state in OPEN for jobs in known.jobs.values() for job in jobs)
     used = [f"of {limit}"] if limit is not None else []
-    used += [f"{open_jobs} jobs open"] if open_jobs else []
+    used += [f"{open_jobs} job{'s' * (open_jobs > 1)} open"] if open_jobs else []
     return [
         (
             f"best {objective_label(parts)}",
@@ -54,7 +54,7 @@ def summary(parts: Parts, known: Known) -> list[tuple[str, list[str]]]:
         (
             "Evaluators",
             [
-                f"{part.use} {parts.evaluators[part.use].capabilities.version}: "
+                f"{_evaluator(parts, part.use)}: "
                 + ", ".join(part.measures)
                 + (f"; {part.replicates} replicates" if part.replicates > 1 else "")
                 for part in spec.evaluators
@@ -81,6 +81,12 @@ def _space_lines(parts: Parts) -> Iterator[str]:
         yield f"{one.name} from {number(one.lower)} to {quantity(one.upper, one.unit)}"
     if spec.filters:
         yield f"filters: {', '.join(spec.filters)}"
+
+
+def _evaluator(parts: Parts, name: str) -> str:
+    """Its name, and its version where it is installed."""
+    made = parts.evaluators.get(name)
+    return name if made is None else f"{name} {made.capabilities.version}"
 
 
 def objective_label(parts: Parts) -> str:
@@ -168,4 +174,6 @@ def _why_no_objective(known: Known, one: Candidate) -> str:
     said = [f"{job.evaluator} {job.state}" + f": {job.reason}" * bool(job.reason) for job in jobs]
     if one.source == "asked" and one.number not in known.measured:
         said.append("asked for, not told yet")
+    elif not said and known.jobs.get(one.number) and one.number not in known.measured:
+        said.append("nothing that was measured of it stands")
     return one.reason or "; ".join(said) or "undefined for what was measured"

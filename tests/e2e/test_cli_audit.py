@@ -1,11 +1,21 @@
 """Verification from the command line: what an auditor, or a night job, relies on."""
 
+import json
+import shutil
 import sqlite3
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 
-from orchestrator import Campaign
+import yaml
+
+from adapters.mnist_classifier.card import SHIPPED
+from orchestrator import Campaign, actors, campaigns, wiring
+from orchestrator.settings import Settings
+from orchestrator.spec import Spec
 from tests.e2e.terminal import Terminal, tamper
+
+ROOT = Path(__file__).parents[2]
 
 
 def copy(source: Path, target: Path) -> None:
@@ -50,6 +60,31 @@ def test_many_problems_fit_a_screen(finished: Terminal) -> None:
 
 def test_an_unknown_campaign_cannot_be_verified(finished: Terminal) -> None:
     assert "known: box" in finished.refused("audit", "verify", "bxo")
+
+
+def test_changed_weights_of_an_evaluator_are_found(terminal: Terminal) -> None:
+    """Whoever changes the classifier changes every number that is yet to come."""
+    weights = terminal.folder / "net.safetensors"
+    for suffix in (".safetensors", ".json"):
+        shutil.copy(SHIPPED.with_suffix(suffix), weights.with_suffix(suffix))
+    text = (ROOT / "examples" / "digit-four.yaml").read_text()
+    spec = yaml.safe_load(text)
+    spec["evaluators"][0]["options"] = {"weights": str(weights)}
+    database = wiring.database(Settings.read(), create=True)
+    for _ in range(2):  # the second campaign finds them kept
+        campaigns.create(database, Spec.model_validate(spec), actors.operating_system())
+    assert terminal("audit", "verify").code == 0
+
+    weights.write_bytes(weights.read_bytes() + b"0")
+    ended = terminal("audit", "verify", "--json")
+    assert ended.code == 5
+    (problem,) = ended.json["problems"]
+    assert problem["where"] == str(weights)
+    assert "was changed: its SHA-256 is" in problem["what"]
+
+    card = {"weights_sha256": sha256(weights.read_bytes()).hexdigest()}
+    weights.with_suffix(".json").write_text(json.dumps(card))
+    assert terminal("audit", "verify").code == 0, "with a card of its own it is another network"
 
 
 # Anchors --------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,14 @@ from safetensors.numpy import load, save
 
 from db.models import Round
 from db.session import Database
-from orchestrator import Campaign, ask_tell, campaigns, corrections, loop, wiring
+from orchestrator import Campaign, ask_tell, campaigns, computing, corrections, loop, wiring
 from orchestrator.ask_tell import Told
 from orchestrator.driver import Standing
 from orchestrator.history.replay import Verdict, replay
+from orchestrator.latent import registry
 from orchestrator.latent.registry import SHIPPED
+from orchestrator.proposers.gp import GPProposer
+from orchestrator.proposers.protocol import Proposal
 from tests.e2e.lab import Lab, opened
 from tests.e2e.terminal import Terminal, tamper
 
@@ -189,7 +194,17 @@ def test_a_changed_weight_is_named(told: bool, terminal: Terminal) -> None:
     ended = terminal("audit", "replay", "digit-four", 1, "--json")
     assert ended.code == 5
     assert causes(ended.json) == ["weights"]
-    assert "because weights:" in terminal("audit", "replay", "digit-four", 1).out
+    said = " ".join(terminal("audit", "replay", "digit-four", 1).out.split())
+    model = registry.open_space("digits").model_hash
+    assert f"because weights: those on record are {model}; " in said
+    assert "with those that the database keeps, all bits come out equal" in said
+
+    shutil.rmtree(folder)
+    said = " ".join(terminal("audit", "replay", "digit-four", 1).out.split())
+    assert "all bits come out equal" in said, "the model is gone, and its weights are kept"
+    tamper(terminal, "UPDATE artifact_chunk SET data = x'00' WHERE chain = 'system'")
+    said = " ".join(terminal("audit", "replay", "digit-four", 1).out.split())
+    assert "the database keeps none that can be used: " in said
 
 
 def test_another_version_is_noted(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +220,61 @@ def test_another_version_is_noted(terminal: Terminal, monkeypatch: pytest.Monkey
     assert "note: version of torch: fit 1 was made with 0.1; here is" in " ".join(
         terminal("audit", "replay", "old", 2).out.split()
     )
+
+
+def test_another_version_is_named_where_values_differ(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another release of a library that computes another point, and says so by its number."""
+    file = terminal.spec("old", "kind: sobol, initial: 2, batch: 2", "kind: gp, initial: 3")
+    with monkeypatch.context() as then:
+        then.setattr(loop, "version", lambda name: "0.1" if name == "botorch" else version(name))
+        then.setattr(
+            computing, "version", lambda name: "0.1" if name == "botorch" else version(name)
+        )
+        Campaign.open(file, overrides=["budget.evaluations=4"]).run()
+    search = GPProposer.propose
+
+    def otherwise(self: GPProposer, *given: Any) -> Proposal:
+        found = search(self, *given)
+        return dataclasses.replace(found, points=found.points * 0.99)
+
+    monkeypatch.setattr(GPProposer, "propose", otherwise)
+    ended = terminal("audit", "replay", "old", "--all", "--json")
+    assert ended.code == 5
+    assert [one["verdict"] for one in ended.json["rounds"]] == ["bit-equal", "diverged"]
+    assert causes(ended.json) == ["version of botorch"]
+    flat = " ".join(terminal("audit", "replay", "old", 2).out.split())
+    what = "fit 1 was made, round 2 was proposed with 0.1; here is"
+    assert f"because version of botorch: {what}" in flat
+
+
+def test_the_versions_that_objects_were_made_with_are_kept(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A canonical SMILES is that of a release of RDKit."""
+    spec = {
+        "name": "few",
+        "space": {"kind": "molecules"},
+        "evaluators": [{"use": "rdkit", "measures": ["qed"]}],
+        "objective": {"direction": "maximize", "terms": [{"measure": "qed"}]},
+        "proposer": {"kind": "random", "batch": 2},
+        "budget": {"evaluations": 2},
+    }
+    file = terminal.folder / "few.yaml"
+    file.write_text(json.dumps(spec))
+    with monkeypatch.context() as then:
+        old = {"rdkit": "2020.03.1", "selfies": "0.1"}
+        then.setattr(computing, "version", lambda name: old.get(name) or version(name))
+        Campaign.open(file).run()
+    ended = terminal("audit", "replay", "few", 1, "--json")
+    assert ended.code == 0
+    (again,) = ended.json["rounds"]
+    assert [one["where"] for one in again["remarks"]] == ["version of rdkit", "version of selfies"]
+    assert again["remarks"][0]["what"].startswith("round 1 was decoded with 2020.03.1; here is 20")
+    tamper(terminal, "UPDATE candidate SET object = 'C' WHERE number = 1")
+    ended = terminal("audit", "replay", "few", 1, "--json")
+    assert {"version of rdkit", "candidate 1, object"} <= set(causes(ended.json))
 
 
 @pytest.mark.parametrize(
