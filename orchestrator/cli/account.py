@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from orchestrator import moments
 from orchestrator.cli.options import AsJson, Reason
-from orchestrator.cli.output import moment, print_json, print_table
+from orchestrator.cli.output import print_json, print_table
 from orchestrator.errors import BadInput
 from orchestrator.settings import Settings
 
@@ -64,7 +65,8 @@ def list_accounts(as_json: AsJson = False) -> None:
 
     rows = accounts.listed(wiring.database(Settings.read()))
     columns = ("name", "full_name", "role", "state", "reason", "created_at")
-    shown = [[*(getattr(row, one) for one in columns[:-1]), moment(row.created_at)] for row in rows]
+    time = moments.iso if as_json else moments.shown
+    shown = [[*(getattr(row, one) for one in columns[:-1]), time(row.created_at)] for row in rows]
     if as_json:
         print_json([dict(zip(columns, row, strict=True)) for row in shown])
     else:

@@ -71,12 +71,16 @@ def _print(page: Page) -> None:
     print_paragraph(words.headline(page))
     for section in words.sections(page):
         typer.echo(f"\n{section.title}")
+        if section.note:
+            print_paragraph(section.note, "  ", "  ")
         for term, text in section.facts:
             print_paragraph(text, f"  {term:<{TERM}}", " " * (TERM + 2))
         if section.rows:
             print_table(section.columns, section.rows)
-    for path in _paths(page):
-        typer.echo(str(relative(Path(path))))
+    if paths := _paths(page):
+        typer.echo("The object and the raw artifacts, as files:")
+    for path in paths:
+        typer.echo(f"  {relative(Path(path))}")
 
 
 def _paths(page: Page) -> list[str]:

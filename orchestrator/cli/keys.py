@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator import moments
 from orchestrator.cli.options import AsJson, Reason
-from orchestrator.cli.output import moment, print_json, print_table
+from orchestrator.cli.output import print_json, print_table
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,11 +47,12 @@ def list_keys(as_json: AsJson = False) -> None:
     from orchestrator.history import keys
 
     settings = Settings.read()
+    time = moments.iso if as_json else moments.shown
     rows = [
         {
             "key": one.key,
-            "created_at": moment(one.created_at),
-            "revoked_at": None if one.revoked_at is None else moment(one.revoked_at),
+            "created_at": time(one.created_at),
+            "revoked_at": None if one.revoked_at is None else time(one.revoked_at),
             "reason": one.reason,
             "private": keys.file(settings, one.key).exists(),
         }

@@ -174,11 +174,6 @@ def duration(seconds: float) -> str:
     return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)
 
 
-def moment(at: int) -> str:
-    """A time in microseconds UTC, such as ``2026-03-01T12:00:00Z`` (ISO 8601)."""
-    return f"{datetime.fromtimestamp(at / 1e6, UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
 def relative(path: Path) -> Path:
     """The path from the working directory, where it lies below it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrator import moments
 from orchestrator.cli.account import ask_password
 from orchestrator.cli.options import AsJson, CampaignName
-from orchestrator.cli.output import moment, print_json, print_table
+from orchestrator.cli.output import print_json, print_table
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def sign(
         print_json(_shown(given))
         return
     typer.echo(f"Entry {entry} of {row.name}#{row.ordinal}: {meaning} by {given.name},")
-    typer.echo(f"{moment(given.signed_at)}, in entry {given.entry}.")
+    typer.echo(f"{moments.shown(given.signed_at)}, in entry {given.entry}.")
 
 
 def list_signatures(name: CampaignName, as_json: AsJson = False) -> None:
@@ -54,10 +55,13 @@ def list_signatures(name: CampaignName, as_json: AsJson = False) -> None:
         return
     heads = ("entry", "meaning", "name", "account", "time")
     rows = [
-        (one.signed, one.meaning, one.name, one.account, moment(one.signed_at)) for one in given
+        (one.signed, one.meaning, one.name, one.account, moments.shown(one.signed_at))
+        for one in given
     ]
     print_table(heads, rows)
 
 
 def _shown(given: Signature) -> dict[str, Any]:
-    return {one: getattr(given, one) for one in COLUMNS} | {"signed_at": moment(given.signed_at)}
+    return {one: getattr(given, one) for one in COLUMNS} | {
+        "signed_at": moments.iso(given.signed_at)
+    }

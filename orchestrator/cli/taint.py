@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -86,18 +87,18 @@ def _print(row: Campaign, found: Taint, fitted: int | None) -> None:
         return
     for one in found.tainted[:SHOWN]:
         print_paragraph(_said(one), indent="  ")
-        print_paragraph(_went(one.used), "  ", "    ")
+        print_paragraph(_went(one.used), "  ", "  ")
     if len(found.tainted) > SHOWN:
         typer.echo(f"... and {len(found.tainted) - SHOWN} more; `--json` prints all")
     if len(found.tainted) > 1:
-        print_paragraph(f"In all: {_went(found.used)}", indent="  ")
+        print_paragraph(f"All of them together: {_went(found.used)}", indent="  ")
     if fitted is not None:
         typer.echo(f"Fit {fitted} was made now, afresh, of what stands.")
     elif found.goes_on:
         print_paragraph(
-            f"Fit {found.newest}, the newest, is one of them. `assayloop audit taint {named} "
-            "--refit` fits again, once no result is awaited; a campaign that goes on does it by "
-            "itself."
+            f"Fit {found.newest}, the newest, is one of them: what is proposed with it rests on a "
+            f"wrong value. `assayloop audit taint {named} --refit` fits again, once no result is "
+            "awaited; a campaign that goes on does it by itself before it proposes."
         )
     elif found.newest is not None:
         typer.echo(f"Fit {found.newest}, the newest, was made of what stands.")
@@ -105,25 +106,36 @@ def _print(row: Campaign, found: Taint, fitted: int | None) -> None:
 
 def _said(one: Tainted) -> str:
     measured, later = one.measurement, one.successor
-    value = f"{number(measured.value)} {measured.unit}".rstrip()
-    said = one.said
+    said = "corrected" if one.said == "corrected" else f"said to be {one.said}"
     if later is not None:
-        said += "" if said == "corrected" else ", corrected"
-        said += f" by {later.number} ({number(later.value)})"
+        value = f"{number(later.value)} {later.unit}".rstrip()
+        said += "" if one.said == "corrected" else ", and corrected"
+        said += f" to {value} (measurement {later.number})"
     who = one.entry.on_behalf_of or one.entry.actor_id
+    value = f"{number(measured.value)} {measured.unit}".rstrip()
     return (
-        f"measurement {measured.number} of candidate {measured.candidate}, {measured.name} = "
-        f"{value}: {said} on {moments.shown(one.entry.at)} by {who}: {one.reason}"
+        f"Measurement {measured.number}, {measured.name} of candidate {measured.candidate}, was "
+        f"{value}. It was {said} on {moments.shown(one.entry.at)} by {who}: {one.reason}"
     )
 
 
 def _went(used: Used) -> str:
+    """Where values had gone."""
     if not used.fits:
-        return "no fit was made of it"
-    listed = (
-        ("fits", used.fits),
-        ("proposals: rounds", used.rounds),
-        ("candidates", used.candidates),
-        ("jobs", used.jobs),
+        return "Before that, no fit had learnt from it."
+    said = f"Before that, {_several('fit', used.fits)} had learnt from it"
+    if not used.rounds:
+        return f"{said}; nothing was proposed with {_these(used.fits)}."
+    sent = f", sent as {_several('job', used.jobs)}" if used.jobs else ""
+    return (
+        f"{said}, and with {_these(used.fits)} {_several('round', used.rounds)} proposed "
+        f"{_several('candidate', used.candidates)}{sent}."
     )
-    return "; ".join(f"{what} {ranges(numbers)}" for what, numbers in listed if numbers)
+
+
+def _several(word: str, numbers: Sequence[int]) -> str:
+    return f"{word}{'s' * (len(numbers) > 1)} {ranges(numbers)}"
+
+
+def _these(numbers: Sequence[int]) -> str:
+    return "them" if len(numbers) > 1 else "it"

@@ -27,10 +27,11 @@ from db.models import (
     Round,
     Signature,
 )
-from orchestrator import moments
+from orchestrator import moments, spec_words
 from orchestrator.history.show import put_on_disk
 from orchestrator.history.trail import Trail
 from orchestrator.history.uses import Uses
+from orchestrator.spec import Spec
 
 Page = dict[str, Any]
 
@@ -145,10 +146,13 @@ def _spec(session: Session, one: Candidate) -> Page:
     else:
         number = one.objective_revision or 1
     revision = repository.revision(session, one.campaign, number)
+    sought = Spec.model_validate(revision.resolved).objective
     model = None if revision.model is None else session.get(LatentModel, revision.model)
     return {
         "revision": number,
         "reason": revision.reason,
+        "objective": spec_words.objective(sought),
+        "direction": sought.direction,
         "space": revision.resolved["space"]["kind"],
         "model": None if revision.model is None else {"hash": revision.model},
         **_entry(session, one.campaign, revision.entry),

@@ -42,8 +42,8 @@ def headline(page: Page) -> str:
     said = (
         "It has no objective."
         if page["objective"] is None
-        else f"Its objective is {number(page['objective'])}"
-        + ("." if page["feasible"] else ", and it is not feasible.")
+        else f"Its objective is {number(page['objective'])}; {_better(page)}."
+        + ("" if page["feasible"] else " It is not feasible: a constraint does not hold.")
     )
     if page["duplicate_of"]:
         said += f" It is the same object as candidate {page['duplicate_of']}, measured there."
@@ -52,13 +52,22 @@ def headline(page: Page) -> str:
     return said
 
 
+def _better(page: Page) -> str:
+    return f"{'more' if page['spec']['direction'] == 'maximize' else 'less'} is better"
+
+
 def sections(page: Page) -> list[Section]:
     """The page, in the order in which it is read."""
     return [
         Section("Why it was made", list(_why(page))),
-        Section("On which data and model", list(_on_what(page))),
+        Section(
+            "On which data and model",
+            list(_on_what(page)),
+            note="All that is needed to compute the proposal again is kept: `assayloop audit "
+            f"replay {page['campaign']} --candidate {page['candidate']}` does it.",
+        ),
         Section("What it is", list(_what(page))),
-        Section("Who let it go", list(_who(page))),
+        Section("Who approved it", list(_who(page))),
         _measurements(page),
         _attempts(page),
         Section("What was learnt from it", list(_learnt(page))),
@@ -83,7 +92,7 @@ def when(iso: str | None) -> str:
 
 
 def _by(entry: Page) -> str:
-    return f"{when(entry['at'])} by {who(entry)} (entry {entry['entry']})"
+    return f"{when(entry['at'])} by {who(entry)} (ledger entry {entry['entry']})"
 
 
 def _why(page: Page) -> Iterator[tuple[str, str]]:
@@ -92,14 +101,17 @@ def _why(page: Page) -> Iterator[tuple[str, str]]:
         yield page["source"].capitalize(), f"{_by(page['made'])}; nobody proposed it"
     else:
         asked = ", asked for by a person" if proposal["source"] == "asked" else ""
-        yield "Proposed", f"round {proposal['round']}, {_by(proposal)}{asked}"
-        yield "By", f"proposer {proposal['proposer']}, random stream {proposal['stream']}"
+        yield "Proposed", f"in round {proposal['round']}, {_by(proposal)}{asked}"
+        parts = zip(("seed", "round", "step"), proposal["stream"], strict=False)
+        stream = ", ".join(f"{name} {number}" for name, number in parts)
+        yield "By", f"the proposer {proposal['proposer']}, with the random stream of {stream}"
         yield "Expected objective", _expected(proposal)
         waiting = ", ".join(map(str, proposal["pending"]))
-        yield "Under way then", f"candidates {waiting}" if waiting else "nothing"
+        yield "Awaited then", f"results of candidates {waiting}" if waiting else "no other result"
     spec = page["spec"]
+    yield "What was sought", spec["objective"]
     reason = f": {spec['reason']}" if spec["reason"] else ""
-    yield "By the spec", f"revision {spec['revision']}, {_by(spec)}{reason}"
+    yield "By the spec", f"revision {spec['revision']} of {_by(spec)}{reason}"
 
 
 def _expected(proposal: Page) -> str:
@@ -112,16 +124,18 @@ def _expected(proposal: Page) -> str:
 def _on_what(page: Page) -> Iterator[tuple[str, str]]:
     fit = page["proposal"] and page["proposal"]["fit"]
     if fit:
-        yield "Fit", f"{fit['fit']}, {fit['kind']}, made {_by(fit)}"
-        yield "Data", f"{fit['data_size']} candidates, as they stood at entry {fit['position']}"
-        yield "Data hash", fit["data_hash"]
+        yield "Fit", f"fit {fit['fit']} of the surrogate {fit['kind']}, made {_by(fit)}"
+        stood = f"as they stood after ledger entry {fit['position']}"
+        yield "Data", f"measurements of {fit['data_size']} candidates, {stood}"
+        yield "SHA-256 of the data", fit["data_hash"]
         yield "Made with", ", ".join(f"{name} {one}" for name, one in fit["versions"].items())
     else:
-        yield "Fit", "none"
+        yield "Fit", "none was used"
     model = page["spec"]["model"]
     yield "Space", page["spec"]["space"]
     if model:
-        yield "Model", f"{model.get('name', '')} {model['hash']}".strip()
+        named = f"{model['name']}, " if "name" in model else ""
+        yield "Model of the space", f"{named}weights of SHA-256 {model['hash']}"
 
 
 def _what(page: Page) -> Iterator[tuple[str, str]]:
@@ -147,7 +161,7 @@ def _points(page: Page) -> Iterator[tuple[str, str]]:
             more = f", ... ({len(point)} coordinates)" if len(point) > COORDINATES else ""
             yield term, f"({shown}{more})"
     if page["log_prior"] is not None:
-        yield "Log prior", number(page["log_prior"])
+        yield "Log density of prior", number(page["log_prior"])
 
 
 def bytes_of(artifact: Page) -> str:
@@ -167,7 +181,8 @@ def _who(page: Page) -> Iterator[tuple[str, str]]:
         yield "Sent", "nothing was sent to an evaluator"
         return
     if not any(one["meaning"] == "approved" for one in signed):
-        yield "Approved", f"by nobody: the spec, by {who(page['spec'])}, sends what is new"
+        said = "nobody signed for it: by the spec, every new candidate is sent"
+        yield "Approved", f"{said}; {who(page['spec'])} wrote the spec"
     yield "Cost", number(page["cost"])
 
 
@@ -184,7 +199,7 @@ def _measurements(page: Page) -> Section:
         )
         for one in page["measurements"]
     ]
-    columns = ("No.", "measure", "value", "from", "when (UTC)", "stands")
+    columns = ("No.", "measure", "value", "from", "when (UTC)", "counts")
     none = () if rows else (("Measured", "nothing"),)
     return Section("What was measured", none, columns if rows else (), rows)
 
@@ -233,17 +248,22 @@ def _learnt(page: Page) -> Iterator[tuple[str, str]]:
     if page["objective"] is not None:
         yield "Objective", _outcome(page)
     for one in learnt["best"]:
-        after = f" instead of candidate {one['instead_of']}" if one["instead_of"] else ""
-        until = " and still is" if one["to_entry"] is None else f", until entry {one['to_entry']}"
-        by = f" (candidate {one['followed_by']})" if one["followed_by"] else ""
-        yield "The best", f"from entry {one['from_entry']}{after}{until}{by}"
+        after = f", after candidate {one['instead_of']}" if one["instead_of"] else ""
+        until = ", and still" if one["to_entry"] is None else f", until entry {one['to_entry']}"
+        by = f" (then candidate {one['followed_by']})" if one["followed_by"] else ""
+        yield "Best of the campaign", f"from ledger entry {one['from_entry']}{after}{until}{by}"
     if fits := learnt["fits"]:
-        first = f"the first has the data hash {fits[0]['data_hash']}"
-        yield "Read by", f"fit {ranges([fit['fit'] for fit in fits])}; {first}"
+        first = f"the data of the first have the SHA-256 {fits[0]['data_hash']}"
+        yield "Learnt by", f"{_several('fit', [fit['fit'] for fit in fits])}; {first}"
     else:
-        yield "Read by", "no fit"
+        yield "Learnt by", "no fit"
     if learnt["rounds"]:
-        yield "Led to", f"the proposals of round {ranges(learnt['rounds'])}"
+        which = "these fits" if len(learnt["fits"]) > 1 else "this fit"
+        yield "Led to", f"the proposals of {_several('round', learnt['rounds'])}, with {which}"
+
+
+def _several(word: str, numbers: Sequence[int]) -> str:
+    return f"{word}{'s' * (len(numbers) > 1)} {ranges(numbers)}"
 
 
 def _outcome(page: Page) -> str:
@@ -269,4 +289,5 @@ def _entries(page: Page) -> Section:
         for one in page["entries"]
     ]
     columns = ("entry", "when (UTC)", "who", "kind", "what", "hash")
-    return Section("What the ledger says of it", (), columns, rows)
+    note = "Each entry is bound by its hash to the one before it: none can be changed alone."
+    return Section("What the ledger says of it", (), columns, rows, note)

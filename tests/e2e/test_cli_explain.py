@@ -16,7 +16,7 @@ HEADINGS = [
     "Why it was made",
     "On which data and model",
     "What it is",
-    "Who let it go",
+    "Who approved it",
     "What was measured",
     "Every attempt",
     "What was learnt from it",
@@ -59,15 +59,17 @@ def test_a_person_reads_it_without_the_manual(learned: Terminal) -> None:
     assert "Expected objective" in flat
     assert "was expected:" in flat
     assert "standard deviations" in flat
-    assert "Data 4 candidates, as they stood at entry" in flat
+    assert "Data measurements of 4 candidates, as they stood after ledger entry" in flat
+    assert "What was sought Maximise yield" in flat
+    assert "more is better" in lines[1]
     assert lines[-1].endswith(".json")
 
 
 def test_what_was_drawn_without_a_model_says_so(learned: Terminal) -> None:
     flat = " ".join(learned("audit", "explain", "learned", 1).out.split())
     assert "unknown: it was drawn without a model" in flat
-    assert "Read by fit 1-4" in flat
-    assert "Led to the proposals of round 2-4" in flat
+    assert "Learnt by fits 1-4" in flat
+    assert "Led to the proposals of rounds 2-4, with these fits" in flat
 
 
 def test_when_it_was_the_best_is_told(finished: Terminal) -> None:
@@ -84,7 +86,7 @@ def test_when_it_was_the_best_is_told(finished: Terminal) -> None:
     )
     said = finished("audit", "explain", "box", best["candidate"]).out
     assert "It is the best of the campaign." in said
-    assert "and still is" in said
+    assert ", and still" in said
 
 
 def test_it_is_found_by_the_name_that_people_know(terminal: Terminal) -> None:
@@ -117,9 +119,9 @@ def test_whoever_approved_it_is_named(finished: Terminal) -> None:
     assert (signature["signed"], signature["meaning"]) == (entry, "approved")
     flat = " ".join(finished("audit", "explain", "box", 1).out.split())
     assert f"Approved by Otto Smith (otto): entry {entry}, signed" in flat
-    assert "by nobody" not in flat
+    assert "nobody signed" not in flat
     other = " ".join(finished("audit", "explain", "box", 5).out.split())
-    assert "Approved by nobody: the spec, by" in other
+    assert "Approved nobody signed for it: by the spec, every new candidate is sent" in other
 
 
 def test_a_correction_stands_beside_what_it_corrects(learned: Terminal) -> None:

@@ -41,9 +41,13 @@ def test_fits_proposals_and_jobs_that_used_a_corrected_value_are_listed(learned:
     assert found["goes_on"] is True
 
     said = " ".join(learned("audit", "taint", "learned").out.split())
-    assert f"measurement {wrong} of candidate 4, yield = " in said
-    assert "corrected by 13 (12) on 20" in said
-    assert "read off the wrong row fits 2-4; proposals: rounds 3-4; candidates 5-6; jobs" in said
+    assert f"Measurement {wrong}, yield of candidate 4, was " in said
+    assert "It was corrected to 12" in said
+    assert "(measurement 13) on 20" in said
+    assert (
+        "read off the wrong row Before that, fits 2-4 had learnt from it, and with them rounds 3-4 "
+        "proposed candidates 5-6, sent as jobs 5-6." in said
+    )
     assert "Fit 4, the newest, is one of them" in said
     assert "--refit" in said
 
@@ -55,7 +59,7 @@ def test_what_no_fit_reads_taints_none(learned: Terminal) -> None:
     found = learned("audit", "taint", "learned", "--json").json
     assert [one["said"] for one in found["measurements"]] == ["suspect"]
     assert found["fits"] == []
-    assert "no fit was made of it" in learned("audit", "taint", "learned").out
+    assert "no fit had learnt from it" in learned("audit", "taint", "learned").out
 
 
 def test_a_refit_is_offered_and_starts_from_nothing_that_was_wrong(learned: Terminal) -> None:
@@ -82,7 +86,7 @@ def test_an_instrument_that_taints_much_fits_a_screen(learned: Terminal) -> None
     learned("result", "flag", "learned", *which, "--kind", "retracted", *WHY)
     said = learned("audit", "taint", "learned").out
     assert "... and 2 more; `--json` prints all" in said
-    assert "In all: fits" in said
+    assert "All of them together: Before that, fits" in said
     assert len(said.splitlines()) < 40
 
 

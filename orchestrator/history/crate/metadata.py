@@ -8,7 +8,6 @@ and what came out. The same is said in the terms of PROV-O (W3C, 2013) for reade
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote, unquote
@@ -17,6 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db.models import Attempt, Batch, Campaign, LedgerEntry
+from orchestrator import moments
 from orchestrator.history.crate.bag import File
 
 METADATA = "ro-crate-metadata.json"
@@ -59,7 +59,7 @@ def describe(
             "name": f"{campaign.name}#{campaign.ordinal}",
             "description": f"The history of the assayloop campaign {campaign.id}",
             "identifier": campaign.id,
-            "datePublished": _time(at),
+            "datePublished": moments.iso(at),
             "license": {"@id": "#license"},
             "conformsTo": {"@id": PROFILE},
             "hasPart": [{"@id": path} for path in files],
@@ -83,10 +83,6 @@ def describe(
         *(_tool(name) for name in sorted(tools)),
     ]
     return {"@context": CONTEXT, "@graph": graph}
-
-
-def _time(at: int) -> str:
-    return datetime.fromtimestamp(at / 1e6, UTC).isoformat(timespec="milliseconds")
 
 
 def _file(path: str, file: File, made_by: str | None) -> Entity:
@@ -133,8 +129,8 @@ def _action(
         "agent": who,
         "object": inputs,
         "result": outputs,
-        "startTime": _time(times[0]),
-        "endTime": _time(times[1]),
+        "startTime": moments.iso(times[0]),
+        "endTime": moments.iso(times[1]),
         "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
         "prov:used": inputs,
         "prov:wasAssociatedWith": [{"@id": instrument}, who],
