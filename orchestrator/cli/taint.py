@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from orchestrator.history.taint import Taint, Tainted
     from orchestrator.history.uses import Used
 
-SHOWN = 10
+SHOWN = 8
 """Measurements on screen; a flagged instrument may have given thousands."""
 
 

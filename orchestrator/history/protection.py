@@ -180,7 +180,7 @@ def _models(session: Session, home: Path | None) -> Iterator[tuple[Path, str]]:
     for model in registry.list_models(home) if known else ():
         expected = model.card.get("weights_sha256")
         if expected in known:
-            yield model.folder / "weights.safetensors", expected
+            yield model.folder / "weights.safetensors", str(expected)
 
 
 def _of_evaluators(session: Session) -> Iterator[tuple[Path, str]]:

@@ -155,7 +155,8 @@ class _Ledger:
     @classmethod
     def read(cls, session: Session, chain: str) -> _Ledger:
         rows: refold.Rows = {}
-        forged, versions = [], {}
+        forged = []
+        versions: dict[tuple[str, int], dict[str, str]] = {}
         for entry in repository.entries(session, chain):
             place = f"entry {entry.sequence}"
             if digest(entry) != entry.hash:

@@ -135,7 +135,10 @@ def _verification(session: Session, known: Known, checked: Checked) -> Facts:
     if checked.keys:
         yield "Keys", f"only anchors of these count: {', '.join(checked.keys)}"
     elif found.anchors:
-        yield "Keys", "those registered in the database itself; --trust takes nothing from it"
+        yield (
+            "Keys",
+            "those that the database itself says are good; `--trust KEY` takes none from it",
+        )
     yield (
         "Check again",
         f"assayloop audit verify {known.campaign.name}#{known.campaign.ordinal}, and compare the "

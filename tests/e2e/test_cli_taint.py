@@ -85,7 +85,7 @@ def test_an_instrument_that_taints_much_fits_a_screen(learned: Terminal) -> None
     which = ["--evaluator", "reactor", "--from", "2020-01-01", "--to", "2100-01-01"]
     learned("result", "flag", "learned", *which, "--kind", "retracted", *WHY)
     said = learned("audit", "taint", "learned").out
-    assert "... and 2 more; `--json` prints all" in said
+    assert "... and 4 more; `--json` prints all" in said
     assert "All of them together: Before that, fits" in said
     assert len(said.splitlines()) < 40
 
