@@ -9,9 +9,11 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from sqlalchemy import Dialect, LargeBinary, Text
 from sqlalchemy.types import TypeDecorator
 
+_EXPONENT = re.compile(r"e[-+]?[0-9]+(?:[],}]|$)")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _ENCODER = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
@@ -34,21 +36,40 @@ def canonical(value: object) -> str:
     and ``-Infinity``; text is made :func:`storable`. Equal values always give equal text, and so
     does what is read back from it.
     """
+    quick = _quick(value)
+    if quick is not None and orjson.loads(quick) == value:  # it writes NaN as null, a time as text
+        return quick
     return _ENCODER.encode(_spelled(value))
 
 
-def is_canonical(text: str, value: object) -> bool:
-    """Whether a text is the canonical JSON of the value that was read from it.
+def parse(text: str) -> tuple[Any, bool]:
+    """The value of a JSON text, and whether the text is that value's canonical form.
 
-    That is ``canonical(value) == text``; only where the text may hold what :func:`storable`
-    replaces is every value spelled anew.
+    Raises:
+        ValueError: it is not JSON.
     """
-    if "\\u0000" in text or (not text.isascii() and _UNSTORABLE.search(text)):
-        return canonical(value) == text
     try:
-        return _ENCODER.encode(value) == text
-    except ValueError:  # a token such as NaN
-        return False
+        value = orjson.loads(text)
+        if _quick(value) == text:
+            return value, True
+    except ValueError:  # such as a token NaN, which the standard library reads
+        pass
+    value = json.loads(text)
+    return value, canonical(value) == text
+
+
+def _quick(value: object) -> str | None:
+    """JSON by the faster encoder, or None where that may be another text than the canonical one.
+
+    The two differ in numbers with an exponent, of which it spells some without one (1e-05 is
+    0.00001), and in what is not :func:`storable`.
+    """
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except (TypeError, RecursionError):
+        return None
+    odd = "0.0000" in text or "\\u0000" in text or _EXPONENT.search(text)
+    return None if odd else text
 
 
 def _spelled(value: object) -> object:

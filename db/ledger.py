@@ -16,18 +16,18 @@ different entries give the same bytes (RFC 6962 separates its domains likewise).
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Double, insert, select, update
 from sqlalchemy.orm import Session
 
 from db import artifacts
-from db.columns import canonical, storable
+from db.columns import canonical, parse, storable
 from db.models import CHAIN_COLUMN, SYSTEM, Base, LedgerEntry
 
 DOMAIN = "assayloop/ledger/1"
@@ -96,7 +96,7 @@ def fold(entry: LedgerEntry) -> Iterator[Change]:
     Raises:
         ValueError: the payload is of a version or names a table that this release does not know.
     """
-    return changes(entry, json.loads(entry.payload))
+    return changes(entry, parse(entry.payload)[0])
 
 
 def changes(entry: LedgerEntry, payload: Any) -> Iterator[Change]:
@@ -108,21 +108,24 @@ def changes(entry: LedgerEntry, payload: Any) -> Iterator[Change]:
     if entry.version != PAYLOAD_VERSION:
         raise ValueError(f"payload version {entry.version} is not known to this release")
     for how in ("new", "set"):
-        for name, rows in sorted(payload[how].items(), key=lambda item: _ORDER.index(item[0])):
-            shape = _shape(name)
-            for row in rows:
-                yield _change(entry, shape, row, new=how == "new")
+        tables = payload[how]
+        for name in sorted(tables, key=_order) if len(tables) > 1 else tables:
+            yield from _changes(entry, _shape(name), tables[name], new=how == "new")
 
 
-_ORDER = list(CHAIN_COLUMN)
+def _order(table: str) -> int:
+    return _shape(table).order
 
 
 class _Shape(NamedTuple):
     """What the fold must know of a table."""
 
     name: str
+    order: int
+    """Which of the tables it is: a row comes after those that it names."""
     columns: frozenset[str]
-    key: tuple[str, ...]
+    key: Callable[[Row], tuple[Any, ...]]
+    """Takes the primary key out of a row."""
     chain: str | None
     """The column that holds the chain; None in a table of the system chain."""
     reals: tuple[str, ...]
@@ -131,33 +134,41 @@ class _Shape(NamedTuple):
 
 @cache
 def _shape(table: str) -> _Shape:
+    if table not in CHAIN_COLUMN:
+        raise ValueError(f"there is no table {table!r}")
     columns = Base.metadata.tables[table].columns
     reals = tuple(column.name for column in columns if isinstance(column.type, Double))
-    names = frozenset(columns.keys())
-    return _Shape(table, names, key_columns(table), CHAIN_COLUMN[table], reals)
+    names, order = frozenset(columns.keys()), list(CHAIN_COLUMN).index(table)
+    first, *more = key_columns(table)
+    key: Any = itemgetter(first, *more) if more else lambda row: (row[first],)
+    return _Shape(table, order, names, key, CHAIN_COLUMN[table], reals)
 
 
-def _change(entry: LedgerEntry, shape: _Shape, row: Row, *, new: bool) -> Change:
-    values = dict(row)
+def _changes(
+    entry: LedgerEntry, shape: _Shape, rows: Sequence[Row], *, new: bool
+) -> Iterator[Change]:
+    given: Row = {}
     if shape.chain is not None:
-        values[shape.chain] = entry.chain
+        given[shape.chain] = entry.chain
     elif entry.chain != SYSTEM:
         raise ValueError(f"rows of {shape.name} belong to the system chain")
     if new and "entry" in shape.columns:
-        values["entry"] = entry.sequence
-    if not values.keys() <= shape.columns:
-        unknown = sorted(values.keys() - shape.columns)
-        raise ValueError(f"table {shape.name} has no column {unknown[0]!r}")
-    for name in shape.reals:
-        if name in values:
-            values[name] = _real(values[name])
-    return Change(shape.name, tuple([values[name] for name in shape.key]), values, new)
+        given["entry"] = entry.sequence
+    for row in rows:
+        values = {**row, **given}
+        if not shape.columns.issuperset(values):
+            unknown = sorted(values.keys() - shape.columns)
+            raise ValueError(f"table {shape.name} has no column {unknown[0]!r}")
+        for name in shape.reals:
+            if name in values:
+                values[name] = _real(values[name])
+        yield Change(shape.name, shape.key(values), values, new)
 
 
 def _real(value: float | str | None) -> float | None:
     """A number as both databases keep it: SQLite has neither NaN nor the sign of zero."""
-    number = math.nan if value is None else float(value)
-    return None if math.isnan(number) else number + 0.0
+    number = None if value is None else float(value) + 0.0
+    return None if number is None or math.isnan(number) else number
 
 
 def digest(entry: LedgerEntry) -> str:

@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 
 from adapters.messages import plain, quote
 from db import migrate, repository, triggers
+from db.columns import parse
 from db.models import SYSTEM, Base, LedgerEntry
 from db.session import Database
 from orchestrator.errors import NotFound, Problem
@@ -203,7 +204,8 @@ def _chain(walk: _Walk, chain: str) -> str | None:
         try:
             for what in segment.link_faults(entry, last):
                 walk.report(where, what)
-            for what in segment.payload_faults(entry, last, json.loads(entry.payload)):
+            _, canonical = parse(entry.payload)
+            for what in segment.content_faults(entry, last, canonical=canonical):
                 walk.report(where, what)
             refold.add(rows, entry)
             if chain == SYSTEM:
