@@ -13,7 +13,8 @@ import orjson
 from sqlalchemy import Dialect, LargeBinary, Text
 from sqlalchemy.types import TypeDecorator
 
-_EXPONENT = re.compile(r"e[-+]?[0-9]+(?:[],}]|$)")
+_TINY = re.compile(r"0\.0000(?:(?<=[-:,[]0\.0000)|(?<=^0\.0000))[0-9]+(?=[],}]|$)")
+_EXPONENT = re.compile(r"e([-+]?)([0-9]+)(?=[],}]|$)")  # both begin with what is quickly found
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _ENCODER = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
@@ -59,17 +60,24 @@ def parse(text: str) -> tuple[Any, bool]:
 
 
 def _quick(value: object) -> str | None:
-    """JSON by the faster encoder, or None where that may be another text than the canonical one.
+    """JSON by the faster encoder, canonical if the same value is read from it; or None.
 
-    The two differ in numbers with an exponent, of which it spells some without one (1e-05 is
-    0.00001), and in what is not :func:`storable`.
+    It spells an exponent otherwise, and some numbers without one (0.00001 for 1e-05): these are
+    mended. Mending what only looks like one, within a text, makes it another value.
     """
     try:
         text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     except (TypeError, RecursionError):
         return None
-    odd = "0.0000" in text or "\\u0000" in text or _EXPONENT.search(text)
-    return None if odd else text
+    if "\\u0000" in text:  # not storable, as nothing else is that it writes
+        return None
+    if "0.0000" in text:
+        text = _TINY.sub(lambda found: repr(float(found[0])), text)
+    return _EXPONENT.sub(_exponent, text)
+
+
+def _exponent(found: re.Match[str]) -> str:
+    return f"e{found[1] or '+'}{found[2]:0>2}"
 
 
 def _spelled(value: object) -> object:
@@ -109,8 +117,11 @@ class Vector(TypeDecorator[tuple[float, ...]]):
         """The bytes to store."""
         if value is None:
             return None
-        # An entry spells NaN and the infinities as text, which float reads.
-        return struct.pack(f"<{len(value)}d", *map(float, value))
+        form = f"<{len(value)}d"
+        try:
+            return struct.pack(form, *value)
+        except struct.error:  # an entry spells NaN and the infinities as text, which float reads
+            return struct.pack(form, *map(float, value))
 
     def process_result_value(
         self, value: bytes | None, dialect: Dialect

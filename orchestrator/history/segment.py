@@ -105,10 +105,9 @@ def read(session: Session, stretch: Stretch) -> Segment:
         .where(source.c.chain == stretch.chain)
         .where(source.c.sequence >= stretch.first - 1, source.c.sequence <= stretch.last)
         .order_by(source.c.sequence)
-        .execution_options(yield_per=refold.BATCH)
     )
     last: LedgerEntry | None = None
-    for row in session.execute(query):
+    for row in refold.streamed(session, query):
         # It has an entry's attributes, without their conversions; a copy gives them faster.
         entry = cast(LedgerEntry, _Line(*row))
         if entry.sequence >= stretch.first:

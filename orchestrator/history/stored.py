@@ -20,8 +20,6 @@ BYTES = "artifact_chunk"
 REFERENCES = (("candidate", "artifact"), ("attempt", "delivery"), ("measurement", "delivery"))
 """Columns that name an artifact of their own chain."""
 
-BATCH = 1000
-
 
 def parts() -> tuple[str, ...]:
     """What is to be read: the folded tables of campaigns and the bytes, the largest first."""
@@ -47,7 +45,7 @@ def read(
     query = select(source)
     if only is not None:
         query = query.where(source.c[shape.names[shape.chain]] == only)
-    for row in session.execute(query.execution_options(yield_per=BATCH)):
+    for row in refold.streamed(session, query):
         chain = row[shape.chain]
         if chain != SYSTEM:
             yield chain, part, row

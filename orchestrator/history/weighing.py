@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from orchestrator.history import segment, stored
+from orchestrator.history import refold, segment, stored
 from orchestrator.history.fingerprint import Fingerprints, form
 from orchestrator.history.segment import Carry, Segment, Stretch
 
@@ -78,7 +79,8 @@ class Scales:
         """
         read = Segment(part)
         try:
-            read = segment.read(self._session, part)
+            with refold.usual_text_readable(self._session.connection()):
+                read = segment.read(self._session, part)
         except Exception:  # a forged entry may hold anything
             self.found.unsound.add(part.chain)
         rest = read.settle(receive())
@@ -107,8 +109,18 @@ class Scales:
     def table(self, name: str) -> None:
         """Take off what is stored in a table, and look for references that lead nowhere."""
         try:
-            for chain, kind, row in stored.read(self._session, name, self._task.only):
-                self.found.weigh(chain, -self._fingerprints.of(kind, row))
-            self.found.unsound |= set(stored.dangling(self._session, name, self._task.only))
+            try:
+                with refold.usual_text_readable(self._session.connection()):
+                    found = self._stored(name)
+            except DBAPIError:  # a text that is not UTF-8
+                found = self._stored(name)
+            self.found.add(found)
         except Exception:
             self.found.unsound |= {part.chain for part in self._task.stretches}
+
+    def _stored(self, name: str) -> Finding:
+        found = Finding()
+        for chain, kind, row in stored.read(self._session, name, self._task.only):
+            found.weigh(chain, -self._fingerprints.of(kind, row))
+        found.unsound |= set(stored.dangling(self._session, name, self._task.only))
+        return found

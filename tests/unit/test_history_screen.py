@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from sqlalchemy import text
 
+from db import migrate
 from db.ledger import Draft
 from db.models import SYSTEM
 from db.session import Database
-from orchestrator.history import screen, segment
+from orchestrator.history import refold, screen, segment
 from orchestrator.history.verify import verify
 from tests import histories
 from tests.histories import CAMPAIGN
@@ -55,7 +58,7 @@ def forge(database: Database, statement: str) -> None:
 def passed(database: Database, processes: int = 1) -> dict[str, int]:
     """Chains that pass, with their numbers of entries."""
     told: list[int] = []
-    with database.read() as session:
+    with database.read() as session, refold.every_text_readable(session.connection()):
         found = screen.screen(database, session, [CAMPAIGN, OTHER], told.append, processes)
         return {one.chain: one.entries for one in found}
 
@@ -85,6 +88,21 @@ def test_what_was_forged_does_not_pass(sound: Database, statement: str) -> None:
     """A quick answer that is wrong is worth nothing; the other campaign still passes."""
     forge(sound, statement)
     assert passed(sound) == {OTHER: 1}
+
+
+def test_bytes_that_are_no_text_do_not_make_other_campaigns_suspect(tmp_path: Path) -> None:
+    """SQLite takes them, and one of them would make every campaign take the slow way."""
+    database = Database(f"sqlite:///{tmp_path}/odd.db")
+    migrate.upgrade(database.engine)
+    histories.everything(database)
+    histories.begin(database, OTHER, name="other")
+    forge(database, "UPDATE candidate SET object = CAST(x'ff' AS TEXT) WHERE number = 1")
+    assert passed(database) == {OTHER: 1}
+    places = [problem.where for problem in verify(database).problems]
+    assert [one for one in places if not one.startswith("table")] == [
+        f"campaign small {CAMPAIGN}, candidate 1, object"
+    ]
+    database.close()
 
 
 @pytest.mark.slow
