@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -324,6 +325,9 @@ class Attempt(Base):
     entry: Mapped[int]
 
 
+_corrects = text("supersedes IS NOT NULL")  # few measurements do
+
+
 class Measurement(Base):
     """One named value. Never changed."""
 
@@ -332,6 +336,7 @@ class Measurement(Base):
         ForeignKeyConstraint(["campaign", "candidate"], ["candidate.campaign", "candidate.number"]),
         Index(None, "campaign", "candidate"),
         Index(None, "campaign", "entry"),
+        Index(None, "campaign", "supersedes", sqlite_where=_corrects, postgresql_where=_corrects),
     )
     campaign: Mapped[str] = _campaign()
     number: Mapped[int] = _number()

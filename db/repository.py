@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Select, Text, and_, func, or_, select, type_coerce
 from sqlalchemy.orm import Session, aliased
@@ -31,6 +31,42 @@ DOUBTS = ("suspect", "retracted")
 def campaigns(session: Session) -> Sequence[Campaign]:
     """All campaigns, oldest first."""
     return session.scalars(select(Campaign).order_by(Campaign.created_at, Campaign.id)).all()
+
+
+class Standing(NamedTuple):
+    """How far a campaign is."""
+
+    campaign: Campaign
+    resolved: Any
+    """Its spec, all keys."""
+    best: float | None
+    """Objective of the best candidate."""
+    open_jobs: int
+    last_at: int
+    """Time of its last entry."""
+
+
+def standings(session: Session) -> Sequence[Standing]:
+    """How far all campaigns are, oldest first; in one query, for there may be thousands."""
+    open_jobs = _open_jobs().where(Job.campaign == Campaign.id).scalar_subquery()
+    last = (
+        select(LedgerEntry.at)
+        .where(LedgerEntry.chain == Campaign.id)
+        .order_by(LedgerEntry.sequence.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    current = and_(
+        CampaignRevision.campaign == Campaign.id, CampaignRevision.revision == Campaign.revision
+    )
+    best = and_(Candidate.campaign == Campaign.id, Candidate.number == Campaign.best)
+    rows = session.execute(
+        select(Campaign, CampaignRevision.resolved, Candidate.objective, open_jobs, last)
+        .join(CampaignRevision, current)
+        .outerjoin(Candidate, best)
+        .order_by(Campaign.created_at, Campaign.id)
+    )
+    return [Standing(*row) for row in rows.tuples()]
 
 
 def find(session: Session, reference: str) -> Campaign | None:
@@ -176,7 +212,11 @@ def job_counts(session: Session, campaign_id: str) -> dict[JobState, int]:
 
 def open_jobs(session: Session, campaign_id: str) -> int:
     """Jobs of which a result may still come."""
-    return sum(count for state, count in job_counts(session, campaign_id).items() if state in OPEN)
+    return session.scalar(_open_jobs().where(Job.campaign == campaign_id)) or 0
+
+
+def _open_jobs() -> Select[tuple[int]]:
+    return select(func.count(Job.number)).where(Job.state.in_([str(state) for state in OPEN]))
 
 
 def candidates_with_jobs(session: Session, campaign_id: str) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,9 +15,7 @@ from orchestrator.errors import BadInput
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
-    from db.models import Campaign
+    from db.repository import Standing
     from orchestrator.spec import Spec
 
 MEASURES = 5
@@ -34,11 +31,11 @@ def status(as_json: AsJson = False) -> None:
     from orchestrator.history import show as reached
 
     with wiring.database(Settings.read()).read() as session:
-        rows = repository.campaigns(session)
-        if as_json:
-            print_json([reached.status(session, row) for row in rows])
-            return
-        lines = [_line(session, row) for row in rows]
+        standings = repository.standings(session)
+    if as_json:
+        print_json([reached.status(one.campaign, one.open_jobs) for one in standings])
+        return
+    lines = [_line(one) for one in standings]
     if not lines:
         typer.echo("No campaign yet; `assayloop run SPEC.yaml` starts one.")
         return
@@ -46,22 +43,18 @@ def status(as_json: AsJson = False) -> None:
     print_table(columns, lines)
 
 
-def _line(session: Session, row: Campaign) -> list[object]:
-    from db import repository
-    from db.models import Candidate, LedgerEntry
+def _line(one: Standing) -> list[object]:
     from db.session import now
 
-    budget = repository.revision(session, row.id, row.revision).resolved["budget"]["evaluations"]
-    best = session.get(Candidate, (row.id, row.best or 0))
-    last = session.get_one(LedgerEntry, (row.id, repository.position(session, row.id)))
+    row, budget = one.campaign, one.resolved["budget"]["evaluations"]
     return [
         f"{row.name}#{row.ordinal}",
         f"{row.state}: {row.reason}" if row.reason else str(row.state),
         row.rounds,
         f"{row.evaluations} of {budget}" if budget else str(row.evaluations),
-        None if best is None else best.objective,
-        repository.open_jobs(session, row.id),
-        f"{duration((now() - last.at) / 1e6)} ago",
+        one.best,
+        one.open_jobs,
+        f"{duration((now() - one.last_at) / 1e6)} ago",
     ]
 
 
@@ -228,7 +221,7 @@ def history(
         else:
             if side.moment is not None:
                 print_paragraph(f"As it stood on {side.moment}:")
-            _print_last(list(deque(table.rows(side.database, row), maxlen=LAST)))
+            _print_last(list(table.rows(side.database, row, last=LAST)))
 
 
 def _print_last(rows: Sequence[dict[str, Any]]) -> None:

@@ -17,7 +17,7 @@ from orchestrator.spec import Spec
 SUFFIXES = {"image/png": ".png", "image/svg+xml": ".svg", "application/json": ".json"}
 
 
-def status(session: Session, row: Campaign) -> dict[str, Any]:
+def status(row: Campaign, open_jobs: int) -> dict[str, Any]:
     """Where one campaign stands."""
     return {
         "name": f"{row.name}#{row.ordinal}",
@@ -25,7 +25,7 @@ def status(session: Session, row: Campaign) -> dict[str, Any]:
         "reason": row.reason,
         "rounds": row.rounds,
         "evaluations": row.evaluations,
-        "open_jobs": repository.open_jobs(session, row.id),
+        "open_jobs": open_jobs,
     }
 
 
@@ -44,7 +44,7 @@ def show(
     with database.read() as session, (kept or database).read() as bytes_of:
         spec = Spec.model_validate(repository.revision(session, row.id, row.revision).resolved)
         leaders = repository.best(session, row.id, top, maximize=Objective(spec.objective).maximize)
-        return status(session, row) | {
+        return status(row, repository.open_jobs(session, row.id)) | {
             "best": [_best(session, bytes_of, candidate, folder) for candidate in leaders]
         }
 

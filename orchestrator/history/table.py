@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, select
 
+from db import repository
 from db.models import Campaign, Candidate, LedgerEntry, Measurement, MeasurementFlag
 from db.session import Database
 from orchestrator import moments
@@ -48,8 +49,16 @@ COLUMNS = (
 )
 
 
-def rows(database: Database, campaign: Campaign) -> Iterator[dict[str, Any]]:
-    """Every measurement in order of arrival, superseded and flagged ones included."""
+def rows(
+    database: Database, campaign: Campaign, *, last: int | None = None
+) -> Iterator[dict[str, Any]]:
+    """Every measurement in order of arrival, superseded and flagged ones included.
+
+    Args:
+        database: Where the campaign is.
+        campaign: Whose history it is.
+        last: How many of the last; all, where None.
+    """
     with database.read() as session:
         flags: dict[int, list[str]] = {}
         for flag in session.scalars(
@@ -76,6 +85,9 @@ def rows(database: Database, campaign: Campaign) -> Iterator[dict[str, Any]]:
             .order_by(Measurement.number)
             .execution_options(yield_per=1000)
         )
+        if last is not None:
+            newest = repository.next_number(session, Measurement, campaign.id)
+            query = query.where(Measurement.number >= newest - last)
         for measurement, candidate, entry in session.execute(query):
             yield _row(measurement, candidate, entry, flags.get(measurement.number, []))
 

@@ -190,3 +190,14 @@ def test_jobs_are_found_by_key_evaluator_candidate_and_round(database: Database)
         assert [one.number for one in members] == [1, 2]
         assert repository.revision(session, CAMPAIGN, 1).reason == ""
         assert repository.chains(session) == sorted([CAMPAIGN, "system"])
+
+
+def test_all_campaigns_are_seen_at_once(database: Database) -> None:
+    """A list of campaigns that asked for each of thousands would take seconds."""
+    histories.everything(database)
+    histories.begin(database, CAMPAIGN.replace("1", "9"), name="other")
+    with database.read() as session:
+        other, one = sorted(repository.standings(session), key=lambda found: found.last_at)
+    assert (one.campaign.id, one.best, one.open_jobs, one.last_at) == (CAMPAIGN, 0.5, 1, 8)
+    assert (other.campaign.name, other.best, other.open_jobs) == ("other", None, 0)
+    assert other.resolved == {}
