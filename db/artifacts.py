@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from db.models import Artifact, ArtifactChunk
@@ -13,9 +13,15 @@ CHUNK = 1 << 20
 """A mebibyte: small enough to stream, large enough that weights take few rows."""
 
 
+_KNOWN = select(Artifact.sha256).where(
+    Artifact.chain == bindparam("chain"), Artifact.sha256 == bindparam("sha256")
+)
+
+
 def known(session: Session, chain: str, sha256: str) -> bool:
     """Whether the chain has an artifact of that hash."""
-    return session.get(Artifact, (chain, sha256)) is not None
+    found = session.connection().execute(_KNOWN, {"chain": chain, "sha256": sha256})
+    return found.first() is not None
 
 
 def store(session: Session, chain: str, sha256: str, data: bytes) -> None:

@@ -23,7 +23,7 @@ from functools import cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import Double, insert, select, update
+from sqlalchemy import Double, bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from db import artifacts
@@ -210,6 +210,15 @@ def head(session: Session, chain: str) -> LedgerEntry | None:
     ).first()
 
 
+_ENTRY = Base.metadata.tables["ledger_entry"]
+_LAST = (
+    select(LedgerEntry.sequence, LedgerEntry.at, LedgerEntry.hash)
+    .where(LedgerEntry.chain == bindparam("chain"))
+    .order_by(LedgerEntry.sequence.desc())
+    .limit(1)
+)
+
+
 def append(session: Session, chain: str, actor: Actor, draft: Draft, at: int) -> LedgerEntry:
     """Write an entry and apply its fold, in the caller's transaction, which holds the chain.
 
@@ -219,7 +228,7 @@ def append(session: Session, chain: str, actor: Actor, draft: Draft, at: int) ->
     blobs = {k: v for k, v in draft.blobs.items() if not artifacts.known(session, chain, k)}
     for sha256, (data, media_type) in blobs.items():
         draft.new("artifact", sha256=sha256, media_type=media_type, size=len(data))
-    last = head(session, chain)
+    last = session.connection().execute(_LAST, {"chain": chain}).first()
     entry = LedgerEntry(
         chain=chain,
         sequence=1 if last is None else last.sequence + 1,
@@ -243,8 +252,8 @@ def append(session: Session, chain: str, actor: Actor, draft: Draft, at: int) ->
 
 def restore(session: Session, entry: LedgerEntry) -> None:
     """Write an entry as it is, perhaps one that was made elsewhere, and apply its fold."""
-    columns = {column.name for column in LedgerEntry.__table__.columns}
-    session.execute(insert(LedgerEntry), [{name: getattr(entry, name) for name in sorted(columns)}])
+    values = {one.name: getattr(entry, one.name) for one in _ENTRY.columns}
+    session.connection().execute(insert(_ENTRY), values)
     apply(session, fold(entry))
 
 
