@@ -41,6 +41,11 @@ def newest() -> str:
     return found
 
 
+def is_known(revision: str) -> bool:
+    """Whether this release can upgrade from a schema revision."""
+    return revision in {one.revision for one in ScriptDirectory(str(scripts())).walk_revisions()}
+
+
 def is_empty(engine: Engine) -> bool:
     """Whether the database has no tables at all."""
     return not inspect(engine).get_table_names()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, Text, and_, func, or_, select, type_coerce
+from sqlalchemy import Select, Text, and_, func, or_, select, tuple_, type_coerce
 from sqlalchemy.orm import Session, aliased
 
 from db.columns import canonical, storable
@@ -394,6 +394,14 @@ def entries(session: Session, chain: str) -> Iterable[LedgerEntry]:
         .order_by(LedgerEntry.sequence)
         .execution_options(yield_per=500)
     )
+
+
+def heads(session: Session) -> Sequence[LedgerEntry]:
+    """The last entry of every chain, by the chain."""
+    last = select(LedgerEntry.chain, func.max(LedgerEntry.sequence)).group_by(LedgerEntry.chain)
+    place = tuple_(LedgerEntry.chain, LedgerEntry.sequence)
+    query = select(LedgerEntry).where(place.in_(last)).order_by(LedgerEntry.chain)
+    return session.scalars(query).all()
 
 
 def chains(session: Session) -> Sequence[str]:

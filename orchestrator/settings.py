@@ -16,6 +16,7 @@ DATABASE_URL = "ASSAYLOOP_DATABASE_URL"
 KEYS = "ASSAYLOOP_KEYS"
 ANCHORS = "ASSAYLOOP_ANCHORS"
 MODE = "ASSAYLOOP_MODE"
+TOOLS = "ASSAYLOOP_PG_BIN"
 TOKEN = "ASSAYLOOP_TOKEN"  # noqa: S105 - the name of the setting
 MODES = ("single-user", "multi-user")
 
@@ -43,16 +44,24 @@ class Settings:
     """What is asked for; a database that has accounts is multi-user whatever this says."""
     token: str = field(default="", repr=False)
     """A token instead of a login, for what runs unattended."""
+    tools: Path | None = None
+    """Folder of PostgreSQL's own tools; None for those on the PATH."""
+    named_by: str = DATABASE_URL
+    """The setting or option that names the database, for errors."""
 
     @classmethod
     def read(
-        cls, environment: Mapping[str, str] = os.environ, directory: Path | None = None
+        cls,
+        environment: Mapping[str, str] = os.environ,
+        directory: Path | None = None,
+        named_by: str = DATABASE_URL,
     ) -> Settings:
         """The settings of the environment.
 
         Args:
             environment: Holds any of the ``ASSAYLOOP_`` variables, or none.
             directory: What relative paths are relative to; the working directory by default.
+            named_by: What an error of the database's URL begins with.
 
         Raises:
             BadInput: a setting cannot be used.
@@ -60,7 +69,7 @@ class Settings:
         directory = directory or Path.cwd()
         home = _home(environment.get(HOME) or ".assayloop", directory)
         url = environment.get(DATABASE_URL) or f"{_SQLITE}{home / 'assayloop.db'}"
-        url = _database_url(url, directory)
+        url = _database_url(url, directory, named_by)
         config = _config(environment, directory)
         own = _own_name(url)
         return cls(
@@ -72,7 +81,18 @@ class Settings:
             login=config / "logins" / own,
             mode=_mode(environment.get(MODE) or MODES[0]),
             token=environment.get(TOKEN) or "",
+            tools=_place(environment.get(TOOLS), directory),
+            named_by=named_by,
         )
+
+    @classmethod
+    def other(cls, url: str, option: str) -> Settings:
+        """The settings of the environment, but for another database, which an option names.
+
+        Raises:
+            BadInput: the URL cannot be used.
+        """
+        return cls.read({**os.environ, DATABASE_URL: url}, named_by=option)
 
     @property
     def shown_url(self) -> str:
@@ -141,19 +161,19 @@ def _home(text: str, directory: Path) -> Path:
     return home
 
 
-def _database_url(url: str, directory: Path) -> str:
+def _database_url(url: str, directory: Path, named_by: str) -> str:
     scheme, separator, rest = url.partition("://")
     if separator and scheme in _DRIVERS:
         return f"postgresql+psycopg://{rest}"
     if scheme != "sqlite" or not separator:
-        raise BadInput.of(DATABASE_URL, f"{_hide(url)!r} is no database that works here", _FORMS)
+        raise BadInput.of(named_by, f"{_hide(url)!r} is no database that works here", _FORMS)
     file = url.removeprefix(_SQLITE)
     if file == url or not file or file.startswith((":memory:", "file:")):
         raise BadInput.of(
-            DATABASE_URL, f"{url!r} names no file", f"write {_SQLITE}FILE, which all workers share"
+            named_by, f"{url!r} names no file", f"write {_SQLITE}FILE, which all workers share"
         )
     if "?" in file:  # begins the options in a URL
-        raise BadInput.of(DATABASE_URL, f"{url!r}: a question mark cannot be part of the path")
+        raise BadInput.of(named_by, f"{url!r}: a question mark cannot be part of the path")
     return f"{_SQLITE}{os.path.normpath(directory / file)}"
 
 

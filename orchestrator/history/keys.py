@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, insert, select, tuple_
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from db import models
+from db import models, repository
 from db.ledger import Actor, Draft, append, digest
 from db.models import SYSTEM, LedgerEntry, SigningKey
 from db.session import Database, now
@@ -217,10 +217,7 @@ def _heads(session: Session) -> Iterator[LedgerEntry]:
     Raises:
         Unverified: one is not what its hash says.
     """
-    last = select(LedgerEntry.chain, func.max(LedgerEntry.sequence)).group_by(LedgerEntry.chain)
-    place = tuple_(LedgerEntry.chain, LedgerEntry.sequence)
-    query = select(LedgerEntry).where(place.in_(last)).order_by(LedgerEntry.chain)
-    for head in session.scalars(query):
+    for head in repository.heads(session):
         if digest(head) != head.hash:
             where = f"chain {head.chain}, entry {head.sequence}"
             raise Unverified([Problem(where, "was changed", "run `assayloop audit verify`")])

@@ -56,18 +56,19 @@ class Bag:
 
 
 @contextmanager
-def writing(out: Path) -> Iterator[tuple[Bag, Path]]:
+def writing(out: Path, option: str = "--out") -> Iterator[tuple[Bag, Path]]:
     """A bag, and the place beside ``out`` where it grows; it gets its name when all went well.
 
     Args:
         out: A file whose name ends in ``.zip``, replaced if it exists, or a folder that does not
             exist or is empty.
+        option: What named it, for errors.
 
     Raises:
         BadInput: it cannot be written.
     """
     if out.suffix != ".zip" and out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise BadInput.of("--out", f"{out} exists", "name a new folder, or a file ending in .zip")
+        raise BadInput.of(option, f"{out} exists", "name a new folder, or a file ending in .zip")
     partial = out.with_name(f".{out.name}.{uuid4().hex}.part")
     try:
         if out.suffix == ".zip":
@@ -78,7 +79,7 @@ def writing(out: Path) -> Iterator[tuple[Bag, Path]]:
             yield Bag(partial, None), partial
         os.replace(partial, out)  # noqa: PTH105 - replaces an empty folder too
     except OSError as error:
-        raise BadInput.of("--out", f"{out} cannot be written: {error.strerror or error}") from None
+        raise BadInput.of(option, f"{out} cannot be written: {error.strerror or error}") from None
     finally:
         if partial.is_dir():
             shutil.rmtree(partial)
