@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import AsJson, CampaignName
+from orchestrator.cli.options import AnchorFiles, AsJson, CampaignName, Trusted
 from orchestrator.cli.output import print_json, print_paragraph
 from orchestrator.cli.verifying import print_verified, summary, verified
 from orchestrator.errors import BadInput, ExitCode, Problem

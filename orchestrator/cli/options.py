@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -33,5 +34,18 @@ Overrides = Annotated[
         "--set",
         metavar="PATH=VALUE",
         help="Change the spec: --set budget.evaluations=50, --set objective.terms.0.measure=p_7.",
+    ),
+]
+
+AnchorFiles = Annotated[
+    list[Path] | None,
+    typer.Option("--anchors", metavar="FILE", help="Anchors kept elsewhere; may be repeated."),
+]
+Trusted = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trust",
+        metavar="KEY",
+        help="Count only anchors of this public key, or of the one in this file.",
     ),
 ]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.audit import PROCESSES, AnchorFiles, Trusted
-from orchestrator.cli.options import AsJson, CampaignName
+from orchestrator.cli.options import AnchorFiles, AsJson, CampaignName, Trusted
 from orchestrator.cli.output import print_json, relative
+from orchestrator.cli.verifying import verified
 from orchestrator.errors import BadInput, ExitCode, Unverified
 from orchestrator.settings import Settings
 
@@ -39,7 +38,6 @@ def report(
     """
     from orchestrator import campaigns, wiring
     from orchestrator.history.protection import Outside
-    from orchestrator.history.verify import verify
     from orchestrator.report.review import Checked
 
     if out is not None and not out.parent.is_dir():
@@ -48,8 +46,7 @@ def report(
     outside = Outside.of(settings, tuple(files or ()), tuple(trust or ()))
     database = wiring.database(settings)
     row = campaigns.find(database, name)
-    processes = min(os.cpu_count() or 1, PROCESSES)
-    found = verify(database, row.id, outside=outside, processes=processes)
+    found = verified(database, outside, row.id, quiet=as_json)
     path = out or settings.reports / f"{row.name}-{row.ordinal}-review.html"
     _write(database, row, Checked(found, tuple(sorted(outside.trusted or ()))), path)
     if as_json:
