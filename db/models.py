@@ -63,6 +63,10 @@ class LedgerEntry(Base):
     """One line of a hash chain; see :mod:`db.ledger`."""
 
     __tablename__ = "ledger_entry"
+    __table_args__ = (
+        Index(None, "chain", "kind", "sequence"),
+        Index(None, "chain", "at", "sequence"),
+    )
     chain: Mapped[str] = _chain()
     sequence: Mapped[int] = _number()
     at: Mapped[int]

@@ -107,15 +107,8 @@ def position(session: Session, chain: str) -> int:
 
 def position_at(session: Session, chain: str, at: int) -> int:
     """Number of the last entry of a chain that was written by a time, 0 for none."""
-    return (
-        session.scalar(
-            select(LedgerEntry.sequence)
-            .where(LedgerEntry.chain == chain, LedgerEntry.at <= at)
-            .order_by(LedgerEntry.sequence.desc())
-            .limit(1)
-        )
-        or 0
-    )
+    last = select(func.max(LedgerEntry.sequence)).where(LedgerEntry.chain == chain)
+    return session.scalar(last.where(LedgerEntry.at <= at)) or 0
 
 
 def rounds(session: Session, campaign_id: str, state: str) -> Sequence[Round]:

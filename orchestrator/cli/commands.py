@@ -44,7 +44,10 @@ COMMANDS = (
     Command("run", "run:run", "Run a campaign from its spec, or continue it."),
     Command("status", "show:status", "List campaigns and how far they are."),
     Command("show", "show:show", "Show the best of a campaign."),
-    Command("history", "show:history", "Export every measurement of a campaign."),
+    Command(
+        "history", "history:history", "List measurements of a campaign, or its ledger's entries."
+    ),
+    Command("candidates", "candidates:list_candidates", "List the candidates of a campaign."),
     Command("diff", "diff:diff", "Compare a campaign at two moments, or two campaigns."),
     Command("ask", "campaign:ask", "Ask for candidates to measure yourself."),
     Command("tell", "campaign:tell", "Add measurements that were made outside."),

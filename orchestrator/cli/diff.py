@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.cli.options import AsJson, CampaignName
-from orchestrator.cli.output import print_json, print_paragraph, print_table
+from orchestrator.cli.output import object_name, print_json, print_paragraph, print_table
 from orchestrator.errors import BadInput
 from orchestrator.settings import Settings
 
@@ -105,7 +105,7 @@ def _candidate(one: dict[str, Any] | None) -> str:
     if one is None:
         return "none"
     value = "no objective" if one["objective"] is None else f"objective {one['objective']}"
-    return f"{one['candidate']}: {value}, {one['object'] or 'no object'}"
+    return f"{one['candidate']}: {value}, {object_name(one) or 'no object'}"
 
 
 def _differing(one: dict[str, Any]) -> str:

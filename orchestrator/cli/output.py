@@ -7,9 +7,10 @@ import math
 import os
 import textwrap
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -100,6 +101,16 @@ def print_json(value: object) -> None:
     typer.echo(json.dumps(_plain(value), indent=2, allow_nan=False))
 
 
+def print_json_list(values: Iterable[object]) -> None:
+    """What :func:`print_json` prints of a list, one value after another: there may be a million."""
+    before = "["
+    for value in values:
+        text = json.dumps(_plain(value), indent=2, allow_nan=False)
+        typer.echo(before + textwrap.indent(f"\n{text}", "  "), nl=False)
+        before = ","
+    typer.echo("[]" if before == "[" else "\n]")
+
+
 def _plain(value: object) -> object:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
@@ -172,6 +183,11 @@ def duration(seconds: float) -> str:
         parts.append((count, unit))
     first = next(index for index, (count, _) in enumerate(parts) if count)
     return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)
+
+
+def object_name(row: Mapping[str, Any]) -> str:
+    """A candidate's text, or the beginning of its artifact's hash; empty for one with neither."""
+    return row["object"] or (f"artifact {row['artifact'][:12]}" if row["artifact"] else "")
 
 
 def relative(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""``assayloop status``, ``show`` and ``history``: what campaigns have reached, and on what."""
+"""``assayloop status`` and ``show``: what campaigns have reached, and on what."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import typer
 
 from orchestrator.cli.options import AsJson, At, CampaignName
 from orchestrator.cli.output import cell, duration, number, print_json, print_paragraph, print_table
-from orchestrator.errors import BadInput
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 
 MEASURES = 5
 """The most measures that a table shows; a wider one would not fit 100 columns."""
-LAST = 20
-"""Measurements on screen; a file takes them all."""
 
 
 def status(as_json: AsJson = False) -> None:
@@ -180,59 +177,3 @@ def _relative(text: str) -> str:
     """A path from the working directory, where it lies below it."""
     path = Path(text)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else text
-
-
-def history(
-    name: CampaignName,
-    form: Annotated[
-        str | None,
-        typer.Option("--format", metavar="csv|jsonl|parquet", help="By default the file's suffix."),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="File to write, whole or not at all; an existing one is replaced."),
-    ] = None,
-    at: At = None,
-    as_json: AsJson = False,
-) -> None:
-    """Export every measurement of a campaign, or print the last 20; with --at, as it stood then.
-
-    Each row has the candidate, round, latent point, object, measure, evaluator, attempt, times and
-    actor. What was superseded or flagged is there too, and marked.
-    """
-    from orchestrator import campaigns, wiring
-    from orchestrator.history import past, table
-
-    if out is not None and as_json:
-        raise BadInput.of("--json", "prints on screen", "with --out, write --format jsonl")
-    if out is not None and not out.parent.is_dir():
-        raise BadInput.of("--out", f"there is no folder {out.parent}", "make it first")
-    if out is None and form is not None:
-        raise BadInput.of("--format", "is of a file", "name it by --out, or leave --format out")
-    database = wiring.database(Settings.read())
-    with past.at(database, campaigns.find(database, name), at) as side:
-        row = side.campaign
-        if out is not None:
-            form = form or out.suffix.removeprefix(".")
-            count = table.export(side.database, row, form, out)
-            typer.echo(f"{count} measurements of {row.name}#{row.ordinal} are in {out}.")
-        elif as_json:
-            print_json(list(table.rows(side.database, row)))
-        else:
-            if side.moment is not None:
-                print_paragraph(f"As it stood on {side.moment}:")
-            _print_last(list(table.rows(side.database, row, last=LAST)))
-
-
-def _print_last(rows: Sequence[dict[str, Any]]) -> None:
-    if not rows:
-        typer.echo("No measurement yet.")
-        return
-    columns = ["measurement", "candidate", "round", "name", "value", "unit", "std"]
-    lines = [
-        [*(row[column] for column in columns), row["evaluator"] or row["source"], row["flags"]]
-        for row in rows
-    ]
-    headings = ["measure" if column == "name" else column for column in columns]
-    print_table([*headings, "from", "flags"], lines)
-    typer.echo("`--out FILE` writes all measurements with all columns; `--json` prints them.")

@@ -46,7 +46,7 @@ class _Measured(NamedTuple):
 
     value: Column
     std: Column
-    count: Column
+    number: Column
 
 
 class Table(NamedTuple):
@@ -85,8 +85,10 @@ def _named(name: str, unit: str, taken: set[str]) -> _Measured:
             break
         name = f"measure {name}"
     taken.update(names)
-    value, std, count = names
-    return _Measured(Column(value, "float", unit), Column(std, "float", unit), Column(count, "int"))
+    value, std, number = names
+    return _Measured(
+        Column(value, "float", unit), Column(std, "float", unit), Column(number, "int")
+    )
 
 
 def _rows(
@@ -115,5 +117,5 @@ def _values(rows: list[Measurement], measures: dict[tuple[str, str], _Measured])
             columns = measures[name, unit]
             found[columns.value.name] = reduced.value
             found[columns.std.name] = reduced.std
-            found[columns.count.name] = sum(row.name == name for row in own)
+            found[columns.number.name] = sum(row.name == name for row in own)
     return found

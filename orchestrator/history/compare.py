@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import collate, select
@@ -38,14 +39,15 @@ def compare(left: Side, right: Side) -> dict[str, Any]:
         by_key = left.campaign.id != right.campaign.id
         only_left, only_right, differing, same = [], [], [], 0
         for mine, theirs in _matched(_read(one, left, by_key), _read(other, right, by_key)):
-            if theirs is None:
+            if mine is not None and theirs is not None:
+                if found := _differences(mine.values, theirs.values):
+                    differing.append({"left": mine.number, "right": theirs.number, "what": found})
+                else:
+                    same += 1
+            elif mine is not None:
                 only_left.append(_listed(mine))
-            elif mine is None:
+            elif theirs is not None:
                 only_right.append(_listed(theirs))
-            elif found := _differences(mine.values, theirs.values):
-                differing.append({"left": mine.number, "right": theirs.number, "what": found})
-            else:
-                same += 1
         specs = [
             repository.revision(session, side.campaign.id, side.campaign.revision).written
             for session, side in ((one, left), (other, right))
@@ -54,9 +56,9 @@ def compare(left: Side, right: Side) -> dict[str, Any]:
             "left": _status(one, left),
             "right": _status(other, right),
             "spec": differences(*specs),
-            "only_left": only_left,
-            "only_right": only_right,
-            "differing": differing,
+            "only_left": sorted(only_left, key=itemgetter("candidate")),
+            "only_right": sorted(only_right, key=itemgetter("candidate")),
+            "differing": sorted(differing, key=itemgetter("left")),
             "same": same,
             "best": {"left": _best(one, left), "right": _best(other, right)},
         }
@@ -83,16 +85,12 @@ def _best(session: Session, side: Side) -> dict[str, Any] | None:
     if row.best is None:
         return None
     found = session.get_one(Candidate, (row.id, row.best))
-    return {"candidate": found.number, "object": _object(found), "objective": found.objective}
-
-
-def _object(candidate: Candidate) -> str | None:
-    """Its text, or the hash of its bytes."""
-    return candidate.object if candidate.artifact is None else candidate.artifact
+    return _listed(_Standing(found.number, _values(found, {})))
 
 
 def _listed(one: _Standing) -> dict[str, Any]:
-    return {"candidate": one.number} | {name: one.values[name] for name in ("object", "objective")}
+    shown = ("object", "artifact", "objective")
+    return {"candidate": one.number} | {name: one.values[name] for name in shown}
 
 
 def _differences(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
@@ -121,7 +119,8 @@ def _read(session: Session, side: Side, by_key: bool) -> Iterator[tuple[Any, _St
 
 def _values(one: Candidate, measures: dict[str, dataset.Reduced]) -> dict[str, Any]:
     return {
-        "object": _object(one),
+        "object": one.object,
+        "artifact": one.artifact,
         "valid": one.valid,
         "objective": one.objective,
         "feasible": one.feasible,

@@ -61,12 +61,9 @@ def find(session: Session, campaign: Campaign, text: str, option: str) -> Moment
     Raises:
         BadInput: there is no such entry, it is no time, or the campaign was not there yet.
     """
-    name, last = f"{campaign.name}#{campaign.ordinal}", repository.position(session, campaign.id)
+    last = repository.position(session, campaign.id)
     if text.startswith(ENTRY):
-        number = text.removeprefix(ENTRY)
-        if not (number.isdecimal() and len(number) < 19 and 1 <= int(number) <= last):
-            raise BadInput.of(option, f"{name} has no {text}", f"name {ENTRY}1 to {ENTRY}{last}")
-        entry = session.get_one(LedgerEntry, (campaign.id, int(number)))
+        entry = session.get_one(LedgerEntry, (campaign.id, number(session, campaign, text, option)))
         return Moment(entry.sequence, last, entry.at, doubtful=False)
     newest = session.get_one(LedgerEntry, (campaign.id, last))
     if moments.read(text, option) > max(now(), newest.at):
@@ -75,9 +72,22 @@ def find(session: Session, campaign: Campaign, text: str, option: str) -> Moment
     found = repository.position_at(session, campaign.id, at)
     if not found:
         first = session.get_one(LedgerEntry, (campaign.id, 1))
-        began = moments.shown(first.at)
+        name, began = f"{campaign.name}#{campaign.ordinal}", moments.shown(first.at)
         raise BadInput.of(option, f"{name} was not there yet on {text}", f"it began on {began}")
     return Moment(found, last, at, _later_before(session, campaign.id, found, at))
+
+
+def number(session: Session, campaign: Campaign, text: str, option: str) -> int:
+    """The number that ``entry:120`` names.
+
+    Raises:
+        BadInput: there is no such entry.
+    """
+    last, written = repository.position(session, campaign.id), text.removeprefix(ENTRY)
+    if written.isdecimal() and len(written) < 19 and 1 <= int(written) <= last:
+        return int(written)
+    name = f"{campaign.name}#{campaign.ordinal}"
+    raise BadInput.of(option, f"{name} has no {text}", f"name {ENTRY}1 to {ENTRY}{last}")
 
 
 def _later_before(session: Session, chain: str, entry: int, at: int) -> bool:

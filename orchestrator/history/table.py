@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import ColumnElement, Select, and_, select
+from sqlalchemy.orm import Session
 
-from db import repository
 from db.models import Campaign, Candidate, LedgerEntry, Measurement, MeasurementFlag
 from db.session import Database
 from orchestrator import moments
@@ -50,51 +50,64 @@ COLUMNS = (
 
 
 def rows(
-    database: Database, campaign: Campaign, *, last: int | None = None
+    database: Database,
+    campaign: Campaign,
+    conditions: Sequence[ColumnElement[bool]] = (),
+    last: int | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Every measurement in order of arrival, superseded and flagged ones included.
 
     Args:
         database: Where the campaign is.
         campaign: Whose history it is.
-        last: How many of the last; all, where None.
+        conditions: What a measurement must fulfil; of :mod:`orchestrator.history.finding`.
+        last: Only so many, the last ones.
     """
     with database.read() as session:
-        flags: dict[int, list[str]] = {}
-        for flag in session.scalars(
-            select(MeasurementFlag).where(MeasurementFlag.campaign == campaign.id)
-        ):
-            flags.setdefault(flag.measurement, []).append(flag.kind)
-        query = (
-            select(Measurement, Candidate, LedgerEntry)
-            .join(
-                Candidate,
-                and_(
-                    Candidate.campaign == Measurement.campaign,
-                    Candidate.number == Measurement.candidate,
-                ),
-            )
-            .join(
-                LedgerEntry,
-                and_(
-                    LedgerEntry.chain == Measurement.campaign,
-                    LedgerEntry.sequence == Measurement.entry,
-                ),
-            )
-            .where(Measurement.campaign == campaign.id)
-            .order_by(Measurement.number)
-            .execution_options(yield_per=1000)
-        )
+        query = _query(campaign.id).where(*conditions)
         if last is not None:
-            newest = repository.next_number(session, Measurement, campaign.id)
-            query = query.where(Measurement.number >= newest - last)
-        for measurement, candidate, entry in session.execute(query):
-            yield _row(measurement, candidate, entry, flags.get(measurement.number, []))
+            found = session.execute(query.order_by(Measurement.number.desc()).limit(last)).all()
+            parts: Iterable[Sequence[Any]] = [found[::-1]] if found else []
+        else:
+            ordered = query.order_by(Measurement.number).execution_options(yield_per=1000)
+            parts = session.execute(ordered).partitions()
+        for part in parts:
+            flags = _flags(session, campaign.id, part[0][0].number, part[-1][0].number)
+            for measurement, candidate, actor, behalf in part:
+                own = flags.get(measurement.number, [])
+                yield _row(measurement, candidate, own) | {"actor": actor, "on_behalf_of": behalf}
 
 
-def _row(
-    measurement: Measurement, candidate: Candidate, entry: LedgerEntry, flags: list[str]
-) -> dict[str, Any]:
+def _query(campaign: str) -> Select[tuple[Measurement, Candidate, str, str]]:
+    of_candidate = and_(
+        Candidate.campaign == Measurement.campaign, Candidate.number == Measurement.candidate
+    )
+    of_entry = and_(
+        LedgerEntry.chain == Measurement.campaign, LedgerEntry.sequence == Measurement.entry
+    )
+    return (
+        select(Measurement, Candidate, LedgerEntry.actor_id, LedgerEntry.on_behalf_of)
+        .join(Candidate, of_candidate)
+        .join(LedgerEntry, of_entry)
+        .where(Measurement.campaign == campaign)
+    )
+
+
+def _flags(session: Session, campaign: str, first: int, last: int) -> dict[int, list[str]]:
+    """Kinds of the flags of measurements from one number to another."""
+    query = (
+        select(MeasurementFlag.measurement, MeasurementFlag.kind)
+        .where(MeasurementFlag.campaign == campaign)
+        .where(MeasurementFlag.measurement.between(first, last))
+        .order_by(MeasurementFlag.measurement, MeasurementFlag.number)
+    )
+    flags: dict[int, list[str]] = {}
+    for number, kind in session.execute(query).tuples():
+        flags.setdefault(number, []).append(kind)
+    return flags
+
+
+def _row(measurement: Measurement, candidate: Candidate, flags: list[str]) -> dict[str, Any]:
     point = candidate.point if candidate.point is not None else candidate.realised
     return {
         "measurement": measurement.number,
@@ -115,8 +128,8 @@ def _row(
         "attempt": measurement.attempt,
         "measured_at": _time(measurement.measured_at),
         "received_at": _time(measurement.received_at),
-        "actor": entry.actor_id,
-        "on_behalf_of": entry.on_behalf_of,
+        "actor": None,
+        "on_behalf_of": None,
         "provenance": measurement.provenance,
         "delivery": measurement.delivery,
         "place": measurement.place,
@@ -135,7 +148,14 @@ def frame(database: Database, campaign: Campaign) -> pandas.DataFrame:
     return files.frame(COLUMNS, rows(database, campaign))
 
 
-def export(database: Database, campaign: Campaign, form: str, out: Path) -> int:
+def export(
+    database: Database,
+    campaign: Campaign,
+    form: str,
+    out: Path,
+    conditions: Sequence[ColumnElement[bool]] = (),
+    last: int | None = None,
+) -> int:
     """Write the history to a file, which is there whole or not at all.
 
     Args:
@@ -143,6 +163,8 @@ def export(database: Database, campaign: Campaign, form: str, out: Path) -> int:
         campaign: Whose history it is.
         form: One of :data:`~orchestrator.history.files.FORMATS`.
         out: The file; replaced if it exists.
+        conditions: As for :func:`rows`.
+        last: As for :func:`rows`.
 
     Returns:
         Number of rows.
@@ -153,4 +175,4 @@ def export(database: Database, campaign: Campaign, form: str, out: Path) -> int:
     if form not in FORMATS:
         raise BadInput.of("--format", f"{form!r} is unknown", f"one of {', '.join(FORMATS)}")
     with files.writing(out, force=True) as partial:
-        return files.write(partial, form, COLUMNS, rows(database, campaign))
+        return files.write(partial, form, COLUMNS, rows(database, campaign, conditions, last))

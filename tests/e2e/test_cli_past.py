@@ -84,3 +84,63 @@ def test_an_extract_is_opened_by_its_url(
     assert finished("audit", "verify").code == 0
     assert finished("show", "box", "--json").json == shown
     assert [one["name"] for one in finished("status", "--json").json] == ["box#1"]
+
+
+def test_a_history_is_searched_and_filtered(finished: Terminal) -> None:
+    assert (
+        finished("history", "box", "--measure", "yield", "--limit", 4, "--json").json
+        == [one for one in finished("history", "box", "--json").json if one["name"] == "yield"][-4:]
+    )
+    rows = finished("history", "box", "--candidate", 3, "--json").json
+    assert [one["candidate"] for one in rows] == [3, 3]
+    assert "No measurement is so." in finished("history", "box", "--min", "1e9").out
+    file = finished.folder / "some.csv"
+    said = finished("history", "box", "--max", "-1e9", "--out", file).out
+    assert said.startswith("0 measurements")
+
+    reason = "the label said 50 % and not 60_"
+    Campaign.open(finished.spec("fresh"))
+    assert finished("pause", "fresh", "--reason", reason).code == 0
+    (one,) = finished("history", "fresh", "--search", "50 % and", "--json").json
+    assert (one["kind"], one["about"]["reason"], one["set"]) == ("pause", reason, {"campaign": 1})
+    assert finished("history", "fresh", "--search", "50 _ and", "--json").json == []
+    assert reason in " ".join(finished("history", "fresh", "--kind", "pause").out.split())
+    out = finished("history", "box", "--entries", "--limit", 2).out
+    assert "`--to entry:" in out
+    early = finished("history", "box", "--entries", "--to", "entry:2", "--json").json
+    assert [one["entry"] for one in early] == [1, 2]
+    assert "No entry is so." in finished("history", "box", "--kind", "pause").out
+
+
+def test_candidates_are_listed(finished: Terminal) -> None:
+    rows = finished("candidates", "box", "--json").json
+    assert [(one["candidate"], one["state"]) for one in rows] == [
+        (number, "measured") for number in range(1, 7)
+    ]
+    best = max(rows, key=lambda one: one["objective"])
+    above = finished("candidates", "box", "--min", best["objective"], "--json").json
+    assert above == [best]
+    assert finished("candidates", "box", "--measure", "yield", "--max", "-1e9", "--json").json == []
+    assert finished("candidates", "box", "--round", 2, "--limit", 1, "--json").json == [rows[3]]
+    then = finished("candidates", "box", "--at", "entry:2", "--json").json
+    assert {one["state"] for one in then} == {"undecoded"}
+    assert "measured" in finished("candidates", "box", "--from", "entry:2").out
+    assert "No candidate is so." in finished("candidates", "box", "--state", "invalid").out
+    assert "one of undecoded, invalid" in finished.refused("candidates", "box", "--state", "x")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--search", ""], "--search: is empty"),
+        (["--search", "x", "--min", "1"], "--min: is of measurements"),
+        (["--kind", "pause", "--out", "x.csv"], "export jsonl"),
+        (["--from", "noon"], "--from: 'noon' is no time"),
+        (["--to", "entry:999"], "has no entry:999"),
+        (["--candidate", "99"], "no candidate '99'"),
+    ],
+)
+def test_what_no_history_can_answer_is_refused(
+    options: list[str], said: str, finished: Terminal
+) -> None:
+    assert said in finished.refused("history", "box", *options)

@@ -176,7 +176,7 @@ def test_candidates_of_two_campaigns_are_matched_by_object(database: Database) -
         histories.measurement(draft, 1, own.index("a") + 1, value=0.1 if chain == OTHER else 0.3)
         histories.write(database, draft, chain=chain)
     found = differ(database, None, OTHER)
-    assert [one["object"] for one in found["only_left"]] == ["A", "b"]
+    assert [one["object"] for one in found["only_left"]] == ["b", "A"]
     assert [one["object"] for one in found["only_right"]] == ["Z", "𝒙"]
     (one,) = found["differing"]
     assert (one["left"], one["right"]) == (4, 4)
