@@ -91,9 +91,7 @@ def register_model(session: Session, space: Space, actor: Actor) -> str | None:
     if session.get(LatentModel, space.model_hash) is None:
         model = spaces.model_of(space, Settings.read().models)
         draft = Draft("model")
-        draft.attach(
-            (model.folder / "weights.safetensors").read_bytes(), "application/x-safetensors"
-        )
+        draft.attach(model.weights.read_bytes(), "application/x-safetensors")
         draft.new("latent_model", hash=space.model_hash, name=model.name, card=model.card)
         append(session, SYSTEM, actor, draft, now())
     return space.model_hash

@@ -49,6 +49,7 @@ COMMANDS = (
     ),
     Command("candidates", "candidates:list_candidates", "List the candidates of a campaign."),
     Command("diff", "diff:diff", "Compare a campaign at two moments, or two campaigns."),
+    Command("landscape", "landscape:landscape", "Draw a campaign's objective over its plane."),
     Command("ask", "campaign:ask", "Ask for candidates to measure yourself."),
     Command("tell", "campaign:tell", "Add measurements that were made outside."),
     Command("pause", "campaign:pause", "Pause a campaign; what is under way comes in."),
@@ -66,6 +67,9 @@ COMMANDS = (
     Command("models list", "models:list_models", "List the models of latent spaces."),
     Command("models show", "models:show_model", "Show what a model is and what it reached."),
     Command("models figures", "models:draw_figures", "Draw the figures of a model."),
+    Command(
+        "models interpolate", "interpolate:interpolate", "Compare ways between objects of a space."
+    ),
     Command("models train", "models:train", "Train a model of a latent space."),
     Command("data get", "data:get", "Fetch a public data set to train on."),
     Command("data add", "data:add", "Take in molecules of your own to train on."),

@@ -18,6 +18,7 @@ from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
     from orchestrator.latent.registry import Model
+    from orchestrator.training.recipes import Recipe
     from orchestrator.training.trainer import Progress
 
 Data = Annotated[
@@ -27,18 +28,20 @@ Data = Annotated[
 
 
 def list_models(as_json: AsJson = False) -> None:
-    """List the models of latent spaces: those that ship, and your own.
+    """List the models of latent spaces: those that ship, your own, and what can be trained.
 
     Your own lie in folders below `models` in ASSAYLOOP_HOME, and are called like their folder. All
     that a model's card says is in the JSON.
     """
     from orchestrator.latent.protocol import SpaceError
-    from orchestrator.latent.registry import list_models as models
+    from orchestrator.training import zoo
 
     try:
-        found = [_described(model) for model in models(Settings.read().models)]
+        models = zoo.models(Settings.read().models)
     except SpaceError as error:
         raise BadInput.of("", str(error), "mend the card, or move the folder away") from None
+    found = [_described(model) for model in models]
+    found += [_planned(recipe) for recipe in zoo.untrained(models)]
     if as_json:
         print_json(found)
         return
@@ -47,9 +50,9 @@ def list_models(as_json: AsJson = False) -> None:
             one["name"],
             one["task"],
             one["dim"],
-            f"{one['size'] / 1e6:.1f} MB",
+            f"{one['size'] / 1e6:.1f} MB" if one["size"] else "",
             "\n".join(f"{name} {cell(value)}" for name, value in _figures(one["metrics"]).items()),
-            "shipped" if one["shipped"] else one["folder"],
+            _where(one),
         ]
         for one in found
     ]
@@ -57,13 +60,12 @@ def list_models(as_json: AsJson = False) -> None:
 
 
 def _described(model: Model) -> dict[str, Any]:
-    weights = model.folder / "weights.safetensors"
     return {
         "name": model.name,
         "task": model.card.get("task"),
         "dim": model.card.get("network", {}).get("latent"),
-        "size": weights.stat().st_size if weights.exists() else 0,
-        "shipped": model.shipped,
+        "size": model.weights.stat().st_size if model.usable else 0,
+        "shipped": model.shipped and model.usable,
         "folder": str(model.folder),
         "description": model.card.get("description"),
         "weights_sha256": model.card.get("weights_sha256"),
@@ -71,6 +73,22 @@ def _described(model: Model) -> dict[str, Any]:
         "training": model.card.get("training"),
         "metrics": model.card.get("metrics", {}),
     }
+
+
+def _planned(recipe: Recipe) -> dict[str, Any]:
+    """A model that nobody trained yet, with the keys of one that somebody did."""
+    told = {"name": recipe.name, "task": recipe.task, "dim": recipe.network.get("latent")}
+    unknown = dict.fromkeys(("folder", "weights_sha256", "data", "training"))
+    rest = {"size": 0, "shipped": False, "description": recipe.description, "metrics": {}}
+    return told | unknown | rest
+
+
+def _where(described: Mapping[str, Any]) -> str:
+    if described["shipped"]:
+        return "shipped"
+    if described["size"]:
+        return str(described["folder"])
+    return "only its card" if described["folder"] else "not trained"
 
 
 def _figures(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -93,9 +111,8 @@ def show_model(
         print_json(described)
         return
     typer.secho(f"{model.name}: {described['description']}", bold=True)
-    typer.echo(
-        f"  weights {str(described['weights_sha256'])[:16]}, {described['size'] / 1e6:.2f} MB"
-    )
+    size = f"{described['size'] / 1e6:.2f} MB" if model.usable else "which do not ship"
+    typer.echo(f"  weights {str(described['weights_sha256'])[:16]}, {size}")
     typer.echo(f"  {model.folder}")
     for part in ("data", "training"):
         rows = [[name, _text(value)] for name, value in (described[part] or {}).items()]
@@ -112,10 +129,10 @@ def _text(value: object) -> str:
 
 def _found(names: Sequence[str]) -> list[Model]:
     from orchestrator.latent.protocol import SpaceError
-    from orchestrator.latent.registry import find
+    from orchestrator.training import zoo
 
     try:
-        return [find(name, Settings.read().models) for name in names]
+        return [zoo.find(name, Settings.read().models) for name in names]
     except SpaceError as error:
         raise BadInput.of("NAME", str(error), "`assayloop models list` lists them") from None
 
@@ -150,8 +167,12 @@ def train(
     context: typer.Context,
     recipe: Annotated[str, typer.Argument(metavar="NAME", help="Name of a recipe.")],
     out: Annotated[
-        Path, typer.Option(help="Folder for the model; below ASSAYLOOP_HOME/models specs find it.")
-    ],
+        Path | None,
+        typer.Option(
+            help="Folder for the model; by default the recipe's name below ASSAYLOOP_HOME/models, "
+            "where specs find it."
+        ),
+    ] = None,
     data: Data = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
@@ -169,6 +190,7 @@ def train(
     from orchestrator.latent.protocol import SpaceError
     from orchestrator.training import run, trainer
 
+    out = out or _place(recipe)
     checkpoint = out / trainer.CHECKPOINT
     if not resume and (checkpoint.exists() or (out / "card.json").exists()):
         what = f"{out} holds a training already"
@@ -198,6 +220,18 @@ def train(
     for name, value in _figures(card["metrics"]).items():
         typer.echo(f"  {name} {cell(value)}")
     typer.echo(f"The model is in {out}.")
+
+
+def _place(recipe: str) -> Path:
+    """Where a model is trained if nobody says where: never in front of one that campaigns use."""
+    from orchestrator.training import zoo
+
+    home = Settings.read().models
+    shipped = [one.name for one in zoo.models(None) if one.usable]
+    if recipe in shipped:
+        hides = f"the weights of {recipe} ship; a model of yours by that name would stand for them"
+        raise BadInput.of("--out", hides, f"name a folder, such as {home / f'{recipe}-mine'}")
+    return home / recipe
 
 
 @contextmanager

@@ -179,8 +179,8 @@ def _models(session: Session, home: Path | None) -> Iterator[tuple[Path, str]]:
     known = set(session.scalars(select(models.c.hash)))
     for model in registry.list_models(home) if known else ():
         expected = model.card.get("weights_sha256")
-        if expected in known:
-            yield model.folder / "weights.safetensors", str(expected)
+        if expected in known and (model.usable or not model.shipped):
+            yield model.weights, str(expected)
 
 
 def _of_evaluators(session: Session) -> Iterator[tuple[Path, str]]:

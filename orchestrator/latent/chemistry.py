@@ -65,6 +65,14 @@ def draw_svg(molecule: Chem.Mol, width: int = 300, height: int = 220) -> bytes:
     return str(drawer.GetDrawingText()).encode()
 
 
+def draw_png(molecule: Chem.Mol, width: int, height: int) -> bytes:
+    """The same as a PNG image, for figures."""
+    drawer = rdMolDraw2D.MolDraw2DCairo(width, height)
+    rdMolDraw2D.PrepareAndDrawMolecule(drawer, molecule)
+    drawer.FinishDrawing()
+    return bytes(drawer.GetDrawingText())
+
+
 @cache
 def _sascorer() -> ModuleType:
     # RDKit ships it as a file outside any package, so that it cannot be imported by name.

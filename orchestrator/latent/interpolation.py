@@ -101,9 +101,17 @@ def linear_with_passes(
     Raises:
         SpaceError: as for :func:`linear`; or the ends are not of the space, or passes are negative.
     """
+    return passed(space, linear(start, end, n), passes=passes, rng=rng)
+
+
+def passed(space: Space, points: Points, *, passes: int, rng: np.random.Generator) -> Points:
+    """Points ``n x d`` after they were decoded and encoded again some times.
+
+    Arguments and errors are those of :func:`linear_with_passes`.
+    """
     if passes < 0:
         raise SpaceError(f"the number of passes must be 0 or more, not {passes}")
-    points = check_points(linear(start, end, n), space.dim)
+    points = check_points(points, space.dim)
     for _ in range(passes):
         found = realised(space, space.decode(points, rng))
         points = np.where(np.isfinite(found), found, points)

@@ -3,7 +3,9 @@
 Spaces come through the entry-point group ``assayloop.spaces``, built-ins included; an entry is a
 class that is constructed with the name of a model, or with None for its default. A model is a
 folder with ``weights.safetensors`` and ``card.json``: shipped ones lie beside this file,
-user-trained ones under a folder of the user's. Nothing heavy is imported before a space is made.
+user-trained ones under a folder of the user's. Of models that no campaign needs only the card
+ships, which says what was measured and by which command it is trained. Nothing heavy is imported
+before a space is made.
 """
 
 from __future__ import annotations
@@ -23,17 +25,26 @@ from orchestrator.latent.protocol import Space, SpaceError
 
 GROUP = "assayloop.spaces"
 SHIPPED = Path(__file__).parent / "weights"
+_CARD, _WEIGHTS = "card.json", "weights.safetensors"
 
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model on disk."""
+    """A trained model: its card, and its weights where they are here."""
 
     name: str
     folder: Path
     card: dict[str, Any]
     """As training wrote it: data, hashes, epochs, seed, command, metrics, network."""
     shipped: bool
+    """Whether it came with assayloop, its card at least."""
+    weights: Path
+    """File of its weights, which is missing where only the card ships."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether its weights are here."""
+        return self.weights.is_file()
 
 
 def list_spaces() -> dict[str, EntryPoint]:
@@ -61,7 +72,7 @@ def open_space(
     spaces = list_spaces()
     if kind not in spaces:
         raise SpaceError(f"no space is named {kind!r}; there are: {_enumerate(spaces)}")
-    if model is not None and home is not None and (home / model / "card.json").is_file():
+    if model is not None and home is not None and (home / model / _CARD).is_file():
         model = str(home / model)
     space: Space = spaces[kind].load()(parameters or model)
     return space
@@ -74,7 +85,7 @@ def model_of(space: Space, home: Path | None = None) -> Model:
         SpaceError: no model on disk has that hash.
     """
     for model in list_models(home):
-        if model.card.get("weights_sha256") == space.model_hash:
+        if model.usable and model.card.get("weights_sha256") == space.model_hash:
             return model
     raise SpaceError(f"no model on disk has weights of SHA-256 {space.model_hash}")
 
@@ -88,9 +99,9 @@ def find(name: str, home: Path | None = None) -> Model:
     models = {model.name: model for model in list_models(home)}
     if name in models:
         return models[name]
-    card = Path(name) / "card.json"
+    card = Path(name) / _CARD
     if card.is_file():
-        return Model(Path(name).name, Path(name), _read_card(card), shipped=False)
+        return read(card, shipped=False)
     raise SpaceError(f"no model is named {name!r}; there are: {_enumerate(models)}")
 
 
@@ -102,10 +113,19 @@ def list_models(home: Path | None = None) -> list[Model]:
     """
     found = {}
     for root in (SHIPPED, home):
-        for path in sorted(root.glob("*/card.json")) if root else ():
-            name = path.parent.name
-            found[name] = Model(name, path.parent, _read_card(path), shipped=root is SHIPPED)
+        for path in sorted(root.glob(f"*/{_CARD}")) if root else ():
+            found[path.parent.name] = read(path, shipped=root is SHIPPED)
     return [found[name] for name in sorted(found)]
+
+
+def read(card: Path, *, shipped: bool) -> Model:
+    """The model in whose folder this card lies.
+
+    Raises:
+        SpaceError: the card cannot be read.
+    """
+    folder = card.parent
+    return Model(folder.resolve().name, folder, read_card(card), shipped, folder / _WEIGHTS)
 
 
 def load(
@@ -128,7 +148,7 @@ def load(
     card = model.card
     if task is not None and card.get("task") != task:
         raise SpaceError(f"model {name!r} was trained for {card.get('task')}; needed: {task}")
-    weights = model.folder / "weights.safetensors"
+    weights = need_weights(model)
     try:
         content = weights.read_bytes()
     except OSError as error:
@@ -145,7 +165,26 @@ def load(
         raise SpaceError(f"weights {weights} are no safetensors file: {error}") from error
 
 
-def _read_card(path: Path) -> dict[str, Any]:
+def need_weights(model: Model) -> Path:
+    """File of a model's weights.
+
+    Raises:
+        SpaceError: only its card ships.
+    """
+    if model.shipped and not model.usable:
+        name = model.name
+        raise SpaceError(
+            f"the weights of model {name!r} do not ship; `assayloop models train {name}` makes them"
+        )
+    return model.weights
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """What a card says.
+
+    Raises:
+        SpaceError: it cannot be read.
+    """
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
@@ -109,6 +110,8 @@ class Field:
     """What is shown, with its unit."""
     colours: str
     """Name of a matplotlib colour map."""
+    limits: tuple[float, float] | None = None
+    """Values of its ends, for fields that are to be compared; those of the field by default."""
 
 
 def best_so_far(evaluations: Evaluations) -> Figure:
@@ -167,11 +170,20 @@ def field(shown: Field, evaluations: Evaluations, names: tuple[str, str]) -> Fig
         names: of the two coordinates.
     """
     figure, axes = plane(shown.bounds, names)
+    colour_bar(figure, axes, paint(axes, shown, evaluations), shown.label)
+    return figure
+
+
+def paint(axes: Axes, shown: Field, evaluations: Evaluations) -> AxesImage:
+    """What :func:`field` shows, in given axes and without a scale of colours."""
+    lowest, highest = shown.limits or (None, None)
     image = axes.imshow(
         shown.values,
         extent=_extent(shown.bounds),
         origin="lower",
         cmap=shown.colours,
+        vmin=lowest,
+        vmax=highest,
         interpolation="bilinear",
         aspect="auto",
     )
@@ -185,13 +197,12 @@ def field(shown: Field, evaluations: Evaluations, names: tuple[str, str]) -> Fig
             linestyles="solid",
             alpha=0.4,
         )
-    colour_bar(figure, axes, image, shown.label)
     good = evaluations.feasible
     x, y = evaluations.points.T
     axes.plot(x[good], y[good], "o", ms=3.6, color=_BLACK, markerfacecolor=_WHITE, mew=0.8)
     axes.plot(x[~good], y[~good], "x", ms=4.5, color=_WHITE, mew=1.2)
     _star(axes, evaluations)
-    return figure
+    return image
 
 
 def pictures(
@@ -206,12 +217,19 @@ def pictures(
         names: of the two coordinates.
     """
     figure, axes = plane(bounds, names)
+    paint_pictures(axes, mosaic, bounds, evaluations)
+    return figure
+
+
+def paint_pictures(
+    axes: Axes, mosaic: NDArray[np.uint8], bounds: Floats, evaluations: Evaluations
+) -> None:
+    """What :func:`pictures` shows, in given axes."""
     axes.imshow(
         mosaic, extent=_extent(bounds), cmap="gray", vmin=0, vmax=255, aspect="auto",
         interpolation="none",
     )  # fmt: skip
     _star(axes, evaluations)
-    return figure
 
 
 def scatter(xy: Floats, evaluations: Evaluations, names: tuple[str, str]) -> Figure:

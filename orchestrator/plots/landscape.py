@@ -92,17 +92,20 @@ def cells(bounds: Floats, side: int) -> Floats:
     return np.stack([x.ravel(), y.ravel()], axis=1)
 
 
-def principal_plane(points: Floats, bounds: Floats) -> tuple[Floats, Floats]:
+def principal_plane(points: Floats) -> tuple[Floats, Floats]:
     """Projection on the two directions in which points differ most (Pearson 1901).
 
+    The sign of a direction, which is arbitrary, is such that its largest component is positive.
+
     Args:
-        points: ``n x d``, n and d at least 2; coordinates are scaled by the width of their bounds.
-        bounds: ``2 x d``.
+        points: ``n x d``, n and d at least 2, in coordinates of comparable scales.
 
     Returns:
         Coordinates, ``n x 2``, and the share of the variance along each, shape 2.
     """
-    scaled = (points - points.mean(axis=0)) / (bounds[1] - bounds[0])
-    left, widths, _ = np.linalg.svd(scaled, full_matrices=False)
+    centred = points - points.mean(axis=0)
+    _, widths, axes = np.linalg.svd(centred, full_matrices=False)
+    axes = axes[:2]
+    axes *= np.sign(axes[[0, 1], np.abs(axes).argmax(axis=1)])[:, None]
     total = float((widths**2).sum()) or 1.0
-    return left[:, :2] * widths[:2], widths[:2] ** 2 / total
+    return centred @ axes.T, widths[:2] ** 2 / total

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -138,6 +139,25 @@ def reconstructions(before: Images, after: Images, columns: int = 12) -> Figure:
     return mosaic(np.vstack(stacked), "input above, encoded and decoded below")
 
 
+def strips(
+    labels: Sequence[str], columns: int, *, height: float
+) -> tuple[Figure, list[list[Axes]]]:
+    """Rows of empty panels, each row below its label.
+
+    Args:
+        labels: one a row.
+        columns: panels a row.
+        height: of a panel, in inches; it is 1 wide.
+    """
+    figure = Figure(figsize=(columns, (height + 0.28) * len(labels)), layout="constrained")
+    rows = figure.subfigures(len(labels), 1, squeeze=False)[:, 0]
+    found = []
+    for part, label in zip(rows, labels, strict=True):
+        part.suptitle(label, size=9.5, color=INK, x=0.01, ha="left")
+        found.append(list(part.subplots(1, columns, squeeze=False)[0]))
+    return figure, found
+
+
 def mosaic(picture: Images, text: str) -> Figure:
     """One grey picture, ``height x width``, with a line above it."""
     height, width = picture.shape
@@ -147,6 +167,55 @@ def mosaic(picture: Images, text: str) -> Figure:
     axes.imshow(picture, cmap="gray", vmin=0, vmax=255, interpolation="none")
     axes.set_axis_off()
     set_title(axes, text)
+    return figure
+
+
+def named_images(shown: Sequence[tuple[Images, str]], text: str, columns: int = 12) -> Figure:
+    """Grey images, dark on light, each below its name.
+
+    Args:
+        shown: image ``h x w`` and name.
+        text: a line above them.
+        columns: images side by side.
+    """
+    rows = max(1, -(-len(shown) // columns))
+    figure = Figure(figsize=(0.66 * columns, 0.84 * rows + 0.3), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for axes in grid:
+        axes.set_axis_off()
+    for (image, name), axes in zip(shown, grid, strict=False):
+        axes.imshow(image, cmap="gray_r", vmin=0, vmax=255, interpolation="none")
+        axes.set_title(name, size=7.5, color=INK, pad=2)
+    figure.suptitle(text, size=9.5, color=INK)
+    return figure
+
+
+def distributions(
+    names: Sequence[str], data: Floats, drawn: Floats, labels: tuple[str, str]
+) -> Figure:
+    """Densities of some quantities, of data and of draws over each other.
+
+    Args:
+        names: of the k quantities.
+        data: shape ``n x k``.
+        drawn: shape ``m x k``.
+        labels: what data and draws are called.
+    """
+    figure, (row,) = panels(1, len(names), side=3.0)
+    for axes, name, before, after in zip(row, names, data.T, drawn.T, strict=True):
+        low, high = np.quantile(np.concatenate([before, after]), [0.001, 0.999]).tolist()
+        edges = np.linspace(low, high, 41)
+        for values, colour, label in zip((before, after), (MUTED, BLUE), labels, strict=True):
+            axes.hist(
+                values, bins=edges.tolist(), density=True, color=colour, alpha=0.5, label=label
+            )
+        axes.set_yticks([])
+        name_axes(axes, name, "")
+    handles, texts = row[0].get_legend_handles_labels()
+    figure.legend(
+        handles, texts, loc="outside upper left", ncols=2, frameon=False, fontsize=9.5,
+        labelcolor=INK,
+    )  # fmt: skip
     return figure
 
 

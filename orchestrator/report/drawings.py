@@ -35,7 +35,7 @@ class Drawing:
 
 def drawings(parts: Parts, known: Known) -> list[Drawing]:
     """All figures that the campaign has the data for, in the order of the page."""
-    evaluations = _evaluations(parts, known)
+    evaluations = evaluations_of(parts, known)
     if not len(evaluations.objective):
         return []
     found = [*_course(evaluations), *_space(parts, known, evaluations)]
@@ -49,7 +49,8 @@ _Found = Iterator[tuple[str, str, Figure]]
 """Title, caption, figure."""
 
 
-def _evaluations(parts: Parts, known: Known) -> Evaluations:
+def evaluations_of(parts: Parts, known: Known) -> Evaluations:
+    """The candidates that have an objective, where the surrogate reads them."""
     rows = [one for one in known.candidates if one.objective is not None]
     nowhere = (np.nan,) * parts.space.dim
     at_object = parts.spec.surrogate.at == "realised"
@@ -98,13 +99,13 @@ def _space(parts: Parts, known: Known, evaluations: Evaluations) -> _Found:
     if dim > 2:
         yield from _projected(parts, evaluations)
         return
-    across, up = [*_names(parts), evaluations.label][:2]
+    across, up = [*names_of(parts), evaluations.label][:2]
     if dim == 1:
         xy = np.stack([evaluations.points[:, 0], evaluations.objective], axis=1)
         caption = "The objective over the only coordinate."
         yield "Evaluations in the space", caption, figures.scatter(xy, evaluations, (across, up))
         return
-    if (seen := _believed(parts, known)) is not None:
+    if (seen := believed(parts, known)) is not None:
         yield from _fields(seen, bounds, evaluations, (across, up))
     else:
         caption = "Coloured by objective."
@@ -120,7 +121,7 @@ def _space(parts: Parts, known: Known, evaluations: Evaluations) -> _Found:
         )
 
 
-def _believed(parts: Parts, known: Known) -> Landscape | None:
+def believed(parts: Parts, known: Known) -> Landscape | None:
     """What the newest fit says of a plane; None without one, or where it cannot be rebuilt."""
     if known.fit is None or known.data is None:
         return None
@@ -131,7 +132,8 @@ def _believed(parts: Parts, known: Known) -> Landscape | None:
         return None
 
 
-def _names(parts: Parts) -> list[str]:
+def names_of(parts: Parts) -> list[str]:
+    """What the coordinates are called, with their units."""
     given = [f"{p.name} ({p.unit})" if p.unit else p.name for p in parts.spec.space.parameters]
     return given or [f"latent coordinate {axis + 1}" for axis in range(parts.space.dim)]
 
@@ -139,25 +141,18 @@ def _names(parts: Parts) -> list[str]:
 def _fields(
     seen: Landscape, bounds: Floats, evaluations: Evaluations, names: tuple[str, str]
 ) -> _Found:
-    mean = Field(
-        seen.mean, bounds, evaluations.label, "viridis" if evaluations.maximize else "viridis_r"
-    )
     yield (
         "Surrogate: mean",
         "The objective as the newest fit expects it; brighter is better. White circles are "
         "evaluations, white crosses infeasible ones, the star is the best.",
-        figures.field(mean, evaluations, names),
+        figures.field(mean_field(seen, bounds, evaluations), evaluations, names),
     )
-    std = Field(seen.std, bounds, f"standard deviation of {evaluations.label}", "cividis")
     yield (
         "Surrogate: standard deviation",
         "How unsure the newest fit is; brighter is less sure.",
-        figures.field(std, evaluations, names),
+        figures.field(std_field(seen, bounds, evaluations), evaluations, names),
     )
-    highest = seen.acquisition.max()
-    if np.isfinite(highest):
-        deep = np.maximum(seen.acquisition, highest - _DEPTH)
-        acquisition = Field(deep, bounds, "log expected improvement", "magma")
+    if (acquisition := acquisition_field(seen, bounds)) is not None:
         yield (
             "Acquisition",
             "Logarithm of the improvement that one more evaluation is expected to bring; brighter "
@@ -166,12 +161,37 @@ def _fields(
         )
 
 
+def mean_field(seen: Landscape, bounds: Floats, evaluations: Evaluations) -> Field:
+    """The surrogate's mean, the better the brighter."""
+    return Field(seen.mean, bounds, evaluations.label, colours_of(evaluations))
+
+
+def std_field(seen: Landscape, bounds: Floats, evaluations: Evaluations) -> Field:
+    """Its standard deviation."""
+    return Field(seen.std, bounds, f"standard deviation of {evaluations.label}", "cividis")
+
+
+def acquisition_field(seen: Landscape, bounds: Floats) -> Field | None:
+    """The acquisition, cut far below its maximum; None where it has none."""
+    highest = seen.acquisition.max()
+    if not np.isfinite(highest):
+        return None
+    deep = np.maximum(seen.acquisition, highest - _DEPTH)
+    return Field(deep, bounds, "log expected improvement", "magma")
+
+
+def colours_of(evaluations: Evaluations) -> str:
+    """The colour map in which what is better is brighter."""
+    return "viridis" if evaluations.maximize else "viridis_r"
+
+
 def _projected(parts: Parts, evaluations: Evaluations) -> _Found:
     placed = ~np.isnan(evaluations.points[:, 0])
     if placed.sum() < 3:
         return
     rows = evaluations.of(placed)
-    xy, shares = principal_plane(rows.points, parts.space.bounds)
+    lower, upper = parts.space.bounds
+    xy, shares = principal_plane(rows.points / (upper - lower))
     first, second = (
         f"principal component {axis + 1} ({share:.0%})" for axis, share in enumerate(shares)
     )

@@ -10,18 +10,28 @@ from matplotlib.figure import Figure
 from scipy.special import ndtri
 from torch import Tensor
 
+from adapters.mnist_classifier.network import load
 from orchestrator.latent import registry
 from orchestrator.latent.digit_networks import SIDE
 from orchestrator.latent.digits import LIMIT, network_of
 from orchestrator.latent.registry import Model
-from orchestrator.plots.models import Images, latent_planes, mosaic, norms, reconstructions
+from orchestrator.plots.models import (
+    Images,
+    latent_planes,
+    mosaic,
+    named_images,
+    norms,
+    reconstructions,
+)
 from orchestrator.plots.style import Floats
 from orchestrator.training.data import DigitData
-from orchestrator.training.digits import BLOCK
+from orchestrator.training.digits import BLOCK, load_second_classifier
 from orchestrator.training.variational import sample
 
 _SHOWN = 36
 """Test images that are shown with what they decode to."""
+_MISREAD = 60
+"""Misread test images that are shown at most."""
 _MANIFOLD = 15
 """Decoded images a side."""
 
@@ -42,6 +52,22 @@ def digit_figures(models: Sequence[Model], data: DigitData) -> Iterator[tuple[st
     if planes:
         name = f"{planes[0][0]}-latent"
         yield name, latent_planes(planes, data.test_labels, LIMIT)
+
+
+def misread_figures(classifiers: Sequence[Model], data: DigitData) -> Iterator[tuple[str, Figure]]:
+    """Of each classifier the test images that it misreads, those first of which it was surest."""
+    for model in classifiers:
+        second = model.card["task"] == "digits-cnn-second"
+        read = load_second_classifier(model.folder) if second else load(model.weights)
+        said = read.probabilities(data.test_images)
+        wrong = np.flatnonzero(said.argmax(axis=1) != data.test_labels)
+        wrong = wrong[np.argsort(-said[wrong].max(axis=1), kind="stable")]
+        shown = [
+            (data.test_images[i], f"{data.test_labels[i]} as {said[i].argmax()}")
+            for i in wrong[:_MISREAD].tolist()
+        ]
+        text = f"{len(wrong)} of {len(said)} test images are misread"
+        yield f"{model.name}-misread", named_images(shown, text)
 
 
 def manifold(grey: Callable[[Tensor], Tensor]) -> Figure:

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.latent.protocol import SpaceError
-from orchestrator.latent.registry import Model
+from orchestrator.latent.registry import Model, need_weights
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_DPI = 144
 
 
 def draw(models: Sequence[Model], out: Path, *, data: Path | None, cache: Path) -> list[Path]:
@@ -30,7 +28,8 @@ def draw(models: Sequence[Model], out: Path, *, data: Path | None, cache: Path) 
         The files.
 
     Raises:
-        SpaceError: models of several tasks, data that is not there, or no figure for the task.
+        SpaceError: models of several tasks, weights or data that are not there, or no figure for
+            the task.
     """
     tasks = {str(model.card.get("task")) for model in models}
     if len(tasks) > 1:
@@ -38,13 +37,12 @@ def draw(models: Sequence[Model], out: Path, *, data: Path | None, cache: Path) 
             f"{', '.join(model.name for model in models)} are of the tasks "
             f"{', '.join(sorted(tasks))}; figures show models of one task side by side"
         )
-    written = []
-    for name, figure in _figures(tasks.pop(), models, data, cache):
-        path = out / f"{name}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=_DPI)
-        written.append(path)
-    return written
+    for model in models:
+        need_weights(model)
+    from orchestrator.plots.style import save
+
+    drawn = _figures(tasks.pop(), models, data, cache)
+    return [save(figure, out / f"{name}.png") for name, figure in drawn]
 
 
 def _figures(
@@ -61,6 +59,11 @@ def _figures(
             from orchestrator.training.digit_pictures import digit_figures
 
             yield from digit_figures(models, load_digits(data, cache=cache))
+        case "digits-cnn" | "digits-cnn-second":
+            from orchestrator.training.data import load_digits
+            from orchestrator.training.digit_pictures import misread_figures
+
+            yield from misread_figures(models, load_digits(data, cache=cache))
         case "automata":
             from orchestrator.training.automaton_pictures import latent_maps
 
@@ -70,13 +73,21 @@ def _figures(
             from orchestrator.training.smiles_data import load
             from orchestrator.training.smiles_pictures import property_figures
 
-            if data is None:
-                raise SpaceError("figures of molecules read those of the training; name --data")
-            yield from property_figures(models, load(locate(data, cache), cache=cache))
+            yield from property_figures(models, load(locate(_named(data), cache), cache=cache))
+        case "molecules":
+            from orchestrator.training.molecule_pictures import molecule_figures
+
+            yield from molecule_figures(models, _named(data), cache)
         case _:
             raise SpaceError(f"no figure is drawn of models of the task {task}")
     for model in models:
         yield from _losses(model)
+
+
+def _named(data: Path | None) -> Path:
+    if data is None:
+        raise SpaceError("figures of molecules read those of the training; name --data")
+    return data
 
 
 def _losses(model: Model) -> Iterator[tuple[str, Figure]]:

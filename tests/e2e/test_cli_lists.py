@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.training.recipes import RECIPES
 from tests.e2e.conftest import PLUGIN
 from tests.e2e.terminal import Terminal
 
@@ -58,6 +59,14 @@ def test_models_say_what_they_reached(terminal: Terminal) -> None:
     out = terminal("models", "list").out
     assert "shipped" in out
     assert "MB" in out
+
+
+def test_recipes_that_nobody_trained_yet_are_listed_as_such(terminal: Terminal) -> None:
+    found = {one["name"]: one for one in terminal("models", "list", "--json").json}
+    assert set(RECIPES) <= set(found)
+    assert found["digits-cnn"]["metrics"]["test_accuracy"] > 0.99  # ships with its evaluator
+    if any(one["folder"] is None for one in found.values()):
+        assert "not trained" in terminal("models", "list").out
 
 
 def test_a_broken_card_is_named(terminal: Terminal) -> None:

@@ -11,6 +11,10 @@ from orchestrator.training import automaton_data
 from orchestrator.training.run import train
 from tests.e2e.terminal import Terminal
 
+WAYS = ["linear", "polar", "spherical", "linear, 1 passes"]
+FEW = ["--pairs", 2, "--points", 5, "--passes", 1, "--out", "pictures"]
+"""Options that make a comparison of ways quick."""
+
 
 @pytest.fixture
 def digits(tmp_path: Path) -> Path:
@@ -98,6 +102,13 @@ def test_automata_are_mapped_with_what_their_plane_decodes_to(terminal: Terminal
     assert [path.name for path in written] == ["automata-latent.png", "automata-losses.png"]
     assert all(_is_drawn(terminal.folder / path) for path in written)
 
+    trained = ["models", "interpolate", "automata", "--data", file, *FEW]
+    found = terminal(*trained, "--json").json
+    assert all(0 <= one["unseen"] <= one["valid"] for one in found["ways"])
+    assert _is_drawn(terminal.folder / found["figure"])
+    file.write_text("\n".join(lines[1:]), encoding="utf-8")
+    assert "name the file that it was trained on" in terminal.refused(*trained)
+
 
 def test_latent_planes_of_molecules_are_coloured_by_qed_with_head_on_and_off(
     terminal: Terminal,
@@ -122,6 +133,30 @@ def test_latent_planes_of_molecules_are_coloured_by_qed_with_head_on_and_off(
     data.write_text(data.read_text() + "\nCCN,1")
     refusal = terminal.refused("models", "figures", *names, "--data", data)
     assert "name the file that it was trained on" in refusal
+
+
+def test_of_classifiers_the_images_are_drawn_that_they_misread(
+    digits: Path, terminal: Terminal
+) -> None:
+    train("digits-cnn-second", data=digits, out=terminal.folder / "b", epochs=1, cache=digits)
+    for name in ("digits-cnn", terminal.folder / "b"):
+        ended = terminal("models", "figures", name, "--data", digits, "--out", "pictures")
+        assert ended.code == 0
+        assert _is_drawn(terminal.folder / ended.out.split()[0])
+        assert ended.out.split()[0].endswith("-misread.png")
+
+
+@pytest.mark.parametrize("name", ["digits-2d-classifier", "zinc-selfies"])
+def test_four_ways_between_objects_are_drawn_and_counted(name: str, terminal: Terminal) -> None:
+    found = terminal("models", "interpolate", name, *FEW, "--json").json
+    assert [one["way"] for one in found["ways"]] == WAYS
+    assert all(0.5 < one["valid"] <= 1 for one in found["ways"])
+    assert all(one["new"] <= one["valid"] and one["unseen"] is None for one in found["ways"])
+    assert _is_drawn(terminal.folder / found["figure"])
+    table = terminal("models", "interpolate", name, *FEW).out
+    assert all(way in table for way in WAYS)
+    assert f"{name}-interpolation.png" in table
+    assert "opens digits-cnn" in terminal.refused("models", "interpolate", "digits-cnn")
 
 
 def test_figures_that_cannot_be_drawn_say_why(terminal: Terminal) -> None:

@@ -65,6 +65,26 @@ def test_an_interrupted_training_goes_on_where_it_was(
     assert Campaign.open(file).run() == "finished"
 
 
+def test_what_is_trained_without_a_place_is_shown_and_drawn_by_the_recipes_name(
+    data: Path, terminal: Terminal
+) -> None:
+    ended = terminal("models", "train", "digits-dropout", "--data", data, "--epochs", 1)
+    assert ended.code == 0
+    assert "test_elbo_nats" in terminal("models", "show", "digits-dropout").out
+    listed = {one["name"]: one for one in terminal("models", "list", "--json").json}
+    assert listed["digits-dropout"]["size"] > 0
+    assert not listed["digits-dropout"]["shipped"]
+    assert terminal("models", "figures", "digits-dropout", "--data", data).code == 0
+    assert "go on with it by --resume" in terminal.refused("models", "train", "digits-dropout")
+
+
+def test_a_shipped_model_is_not_hidden_unless_it_is_said_where(terminal: Terminal) -> None:
+    """Campaigns would open another model by the same name."""
+    for name in ("zinc-selfies", "digits-cnn"):
+        refusal = terminal.refused("models", "train", name, "--data", "no.file")
+        assert f"weights of {name} ship" in refusal
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -41,7 +41,7 @@ def test_shipped_models_stay_small_enough_to_ship() -> None:
 
 
 def test_own_models_stand_beside_shipped_ones_and_open_a_space(home: Path) -> None:
-    names = {model.name: model.shipped for model in registry.list_models(home)}
+    names = {model.name: model.shipped for model in registry.list_models(home) if model.usable}
     assert names == dict.fromkeys(SHIPPED, True) | {"mine": False}
     mine = registry.open_space("digits", "mine", home)
     assert mine.model_hash == registry.open_space("digits").model_hash
@@ -70,8 +70,26 @@ def test_a_model_without_weights_or_with_a_broken_card_is_refused(home: Path) ->
         registry.load("mine", home)
 
 
+def test_of_a_model_whose_weights_do_not_ship_the_card_is_read_and_its_command_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own weights, once trained, go before the card."""
+    packaged = home / "packaged"
+    shutil.copytree(home / "mine", packaged / "digits-2d")
+    shutil.copytree(home / "mine", home / "own" / "digits-2d")
+    (packaged / "digits-2d" / "weights.safetensors").unlink()
+    monkeypatch.setattr(registry, "SHIPPED", packaged)
+    model = registry.find("digits-2d")
+    assert (model.shipped, model.usable) == (True, False)
+    assert model.card["metrics"]
+    with pytest.raises(SpaceError, match="`assayloop models train digits-2d` makes them"):
+        registry.open_space("digits", "digits-2d")
+    space = registry.open_space("digits", "digits-2d", home / "own")
+    assert registry.model_of(space, home).name == "mine"
+
+
 def test_unknown_names_list_the_known_ones() -> None:
-    with pytest.raises(SpaceError, match=r"'zinc'.*automata, digits-2d-classifier, zinc-selfies"):
+    with pytest.raises(SpaceError, match=r"'zinc'.*automata, .*digits-2d-classifier, .*zinc-"):
         registry.load("zinc")
     with pytest.raises(SpaceError, match=r"'digit'.*automata, box, digits, molecules"):
         registry.open_space("digit")

@@ -183,8 +183,8 @@ def test_the_landscape_is_in_the_direction_of_the_spec(direction: str) -> None:
 def test_the_principal_plane_keeps_the_directions_that_matter() -> None:
     rng = np.random.default_rng(2)
     points = rng.normal(size=(50, 5)) * [0.01, 3.0, 0.01, 1.0, 0.01]
-    xy, shares = principal_plane(points, np.array([[-5.0] * 5, [5.0] * 5]))
-    assert abs(np.corrcoef(xy[:, 0], points[:, 1])[0, 1]) > 0.99
-    assert abs(np.corrcoef(xy[:, 1], points[:, 3])[0, 1]) > 0.99
+    xy, shares = principal_plane(points)
+    assert np.corrcoef(xy[:, 0], points[:, 1])[0, 1] > 0.99
+    assert np.corrcoef(xy[:, 1], points[:, 3])[0, 1] > 0.99
     assert shares[0] > shares[1] > 0
     assert shares.sum() == pytest.approx(1, abs=1e-3)

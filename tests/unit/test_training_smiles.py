@@ -15,7 +15,6 @@ from orchestrator.latent.smiles_tokens import Alphabet, split
 from orchestrator.training.run import train
 from orchestrator.training.smiles_data import load
 from orchestrator.training.smiles_metrics import head_metrics, roc_auc, two_sample_accuracy
-from orchestrator.training.smiles_pictures import principal_plane
 
 
 @pytest.fixture
@@ -137,10 +136,3 @@ def test_the_two_sample_test_knows_the_prior_from_another_distribution() -> None
     rng = np.random.default_rng(0)
     assert abs(two_sample_accuracy(rng.standard_normal((1000, 8)), 1) - 0.5) < 0.06
     assert two_sample_accuracy(3 * rng.standard_normal((1000, 8)), 1) > 0.9
-
-
-def test_the_plane_shown_is_that_of_the_largest_variance() -> None:
-    points = np.random.default_rng(0).standard_normal((500, 4)) * [1, 5, 0.1, 10]
-    plane, shares = principal_plane(points)
-    assert np.abs(np.corrcoef(plane[:, 0], points[:, 3])[0, 1]) > 0.99
-    assert shares[0] > shares[1] > 0.1
