@@ -10,9 +10,6 @@ import typer
 from orchestrator.errors import BadInput
 from orchestrator.settings import Settings
 
-_DPI = 110
-"""Of smooth fields, which gain nothing by more."""
-
 
 def landscape(
     names: Annotated[
@@ -43,6 +40,6 @@ def landscape(
         figures["landscapes"] = plane_figures.overview(planes)
     try:
         for name, figure in figures.items():
-            typer.echo(str(save(figure, out / f"{name}.png", dpi=_DPI)))
+            typer.echo(str(save(figure, out / f"{name}.png")))
     except OSError as error:
         raise BadInput.of("--out", f"{out} cannot be written: {error.strerror}") from None

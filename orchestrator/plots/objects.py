@@ -59,7 +59,7 @@ def _automaton(axes: Axes, content: str | bytes) -> None:
     for state, (x, y) in enumerate(automaton_drawing.middles(len(table)).tolist()):
         axes.add_patch(Circle((x, y), automaton_drawing.STATE, fc="white", ec=INK, lw=0.7))
         axes.text(x, y, str(state), ha="center", va="center_baseline", size=4.5, color=INK)
-    axes.set(xlim=(0, automaton_drawing.SIZE), ylim=(automaton_drawing.SIZE - 20, 0))
+    axes.set(xlim=(0, automaton_drawing.SIZE), ylim=(automaton_drawing.SIZE - 20, -10))
     axes.set_aspect("equal")
     title(axes, f"reset by {reset_lengths(tables)[0]}")
     axes.title.set(size=6.5, color=MUTED, y=0.9)

@@ -21,6 +21,7 @@ def detail(plane: Plane) -> Figure:
     rows = [row for row in (above, list(plane.believed.items())) if row]
     figure, grid = panels(len(rows), max(map(len, rows)), side=3.3)
     figure.set_layout_engine("compressed")  # it knows that the panels are square
+    figure.set_size_inches(figure.get_figwidth(), 0.87 * figure.get_figheight())  # and bars beside
     for row, axes_of_row in zip(rows, grid, strict=True):
         for (text, field), axes in zip(row, axes_of_row, strict=False):
             _panel(figure, axes, text, field, plane)

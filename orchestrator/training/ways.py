@@ -70,7 +70,8 @@ def between(space: Space, *, pairs: int, points: int, passes: int, seed: int) ->
     }
     flat = found["linear"].reshape(-1, space.dim)
     through = passed(space, flat, passes=passes, rng=rng)
-    found[f"linear, {passes} passes"] = through.reshape(pairs, points, space.dim)
+    name = f"linear, {passes} pass{'es' if passes != 1 else ''}"
+    found[name] = through.reshape(pairs, points, space.dim)
     return Ways(space, found, {name: _decoded(space, one, rng) for name, one in found.items()})
 
 

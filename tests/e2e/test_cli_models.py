@@ -1,17 +1,20 @@
 """Looking at models: what a card says, and the figures of models that were just trained."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from orchestrator.latent import registry
 from orchestrator.training import automaton_data
+from orchestrator.training.data import sha256
 from orchestrator.training.run import train
 from tests.e2e.terminal import Terminal
 
-WAYS = ["linear", "polar", "spherical", "linear, 1 passes"]
+WAYS = ["linear", "polar", "spherical", "linear, 1 pass"]
 FEW = ["--pairs", 2, "--points", 5, "--passes", 1, "--out", "pictures"]
 """Options that make a comparison of ways quick."""
 
@@ -102,12 +105,24 @@ def test_automata_are_mapped_with_what_their_plane_decodes_to(terminal: Terminal
     assert [path.name for path in written] == ["automata-latent.png", "automata-losses.png"]
     assert all(_is_drawn(terminal.folder / path) for path in written)
 
-    trained = ["models", "interpolate", "automata", "--data", file, *FEW]
-    found = terminal(*trained, "--json").json
+
+def test_between_objects_it_is_counted_what_the_model_was_not_trained_on(
+    terminal: Terminal,
+) -> None:
+    drawn = automaton_data.drawn(seed=0, draws=500, cell=10)
+    file = terminal.folder / "automata.txt"
+    file.write_text("\n".join(automaton_data.word(tokens) for tokens in drawn.tokens))
+    model = terminal.folder / "home" / "models" / "mine"
+    shutil.copytree(registry.SHIPPED / "automata", model)
+    command = ["models", "interpolate", "mine", "--data", file, *FEW]
+    assert "name the file that it was trained on" in terminal.refused(*command)
+
+    card = json.loads((model / "card.json").read_text())
+    card["data"]["sha256"] = sha256(file)
+    (model / "card.json").write_text(json.dumps(card))
+    found = terminal(*command, "--json").json
     assert all(0 <= one["unseen"] <= one["valid"] for one in found["ways"])
     assert _is_drawn(terminal.folder / found["figure"])
-    file.write_text("\n".join(lines[1:]), encoding="utf-8")
-    assert "name the file that it was trained on" in terminal.refused(*trained)
 
 
 def test_latent_planes_of_molecules_are_coloured_by_qed_with_head_on_and_off(
