@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from orchestrator.latent import registry
-from orchestrator.training import automaton_data
+from orchestrator.training import automaton_data, molecule_pictures
 from orchestrator.training.data import sha256
 from orchestrator.training.run import train
 from tests.e2e.terminal import Terminal
@@ -172,6 +172,27 @@ def test_four_ways_between_objects_are_drawn_and_counted(name: str, terminal: Te
     assert all(way in table for way in WAYS)
     assert f"{name}-interpolation.png" in table
     assert "opens digits-cnn" in terminal.refused("models", "interpolate", "digits-cnn")
+
+
+@pytest.mark.slow
+def test_molecules_are_drawn_with_their_properties_beside_draws_from_the_prior(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(molecule_pictures, "_DRAWS", 60)
+    rings = ("c1ccccc1", "C1CC1", "C1CCNCC1", "c1ccncc1", "C1CCCC1", "c1ccsc1")
+    file = terminal.folder / "molecules.smi"
+    file.write_text("\n".join(f"{'C' * n}O{ring}" for ring in rings for n in range(1, 21)))
+    assert "name --data" in terminal.refused("models", "figures", "zinc-selfies")
+    model = terminal.folder / "home" / "models" / "mine"
+    shutil.copytree(registry.SHIPPED / "zinc-selfies", model)
+    card = json.loads((model / "card.json").read_text())
+    card["data"]["sha256"] = sha256(file)
+    (model / "card.json").write_text(json.dumps(card))
+    ended = terminal("models", "figures", "mine", "--data", file, "--out", "pictures")
+    assert ended.code == 0
+    written = [Path(line) for line in ended.out.split()]
+    assert [one.stem for one in written] == ["mine-latent", "mine-properties", "mine-samples"]
+    assert all(_is_drawn(terminal.folder / path) for path in written)
 
 
 def test_figures_that_cannot_be_drawn_say_why(terminal: Terminal) -> None:
