@@ -37,11 +37,13 @@ lint: $(VENV)/.dev  ## style, types, import contracts
 faults: $(VENV)/.dev  ## kill a campaign at 200 numbered boundaries and compare how it ends
 	$(BIN)/python -m benchmarks.faults $(ARGS)
 
-bench: $(VENV)/.dev  ## what the default campaigns reach, over five seeds
+bench: $(VENV)/.dev  ## what the default campaigns reach, over five seeds, and their rivals, over one
 	$(BIN)/python -m benchmarks.run
+	$(BIN)/python -m benchmarks.rivals
 
 bench-full: $(VENV)/.dev  ## the same over every seed and target
 	$(BIN)/python -m benchmarks.run --full
+	$(BIN)/python -m benchmarks.rivals --full
 
 bench-history: $(VENV)/.dev  ## what the ledger costs, and verifying a million entries
 	$(BIN)/python -m benchmarks.history --full

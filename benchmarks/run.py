@@ -8,26 +8,21 @@ benchmark continues; ``--fresh`` starts anew. The table goes to ``benchmarks/cam
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from rich.progress import track
+from benchmarks.cells import finish, read_right
 
 ROOT = Path(__file__).resolve().parents[1]
 CELLS = ROOT / ".runs" / "bench.jsonl"
 TABLE = ROOT / "benchmarks" / "campaigns.md"
-JUDGE = ROOT / "benchmarks" / "weights" / "digits-cnn-second"
 
 QED_GOAL = 0.943
 """Random ZINC molecules reach 0.939 in the mean over 200, so a loop that does not learn fails."""
@@ -85,15 +80,12 @@ def run(cell: Cell) -> dict[str, Any]:
 
 
 def _judge(shown: dict[str, Any], target: int) -> dict[str, Any]:
-    """How many of the ten best the second network, which no campaign ever asked, agrees with."""
+    """How many of the ten best the second network agrees with."""
     import numpy as np
     from PIL import Image
 
-    from orchestrator.training.digits import load_second_classifier
-
     images = np.stack([np.asarray(Image.open(one["object"])) for one in shown["best"]])
-    classes = load_second_classifier(JUDGE).probabilities(images).argmax(axis=1)
-    right = int((classes == target).sum())
+    right = read_right(images, target)
     return {"right": right, "passed": right == len(shown["best"]) == 10}
 
 
@@ -106,13 +98,6 @@ def _check(shown: dict[str, Any]) -> dict[str, Any]:
     within = all(0 <= one["measurements"]["logp"]["value"] <= 5 for one in best)
     sound = within and len(canonical) == len(best)
     return {"sound": sound, "passed": sound and best[0]["objective"] >= QED_GOAL}
-
-
-def finished() -> Iterator[dict[str, Any]]:
-    """Cells that were run before."""
-    if CELLS.exists():
-        for line in CELLS.read_text().splitlines():
-            yield json.loads(line)
 
 
 def table(rows: list[dict[str, Any]], command: str) -> str:
@@ -170,21 +155,8 @@ def main() -> int:
     parser.add_argument("--fresh", action="store_true", help="run finished cells again")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="campaigns at a time")
     arguments = parser.parse_args()
-    CELLS.parent.mkdir(exist_ok=True)
-    if arguments.fresh:
-        CELLS.unlink(missing_ok=True)
-    done = {(row["spec"], row["seed"], row["target"]): row for row in finished()}
     wanted = cells(arguments.full)
-    missing = [cell for cell in wanted if (cell.spec, cell.seed, cell.target) not in done]
-    # Campaigns compute with one thread each; fresh processes, so that none inherits another's.
-    with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(run, cell) for cell in missing]
-        for future in track(as_completed(futures), "campaigns", total=len(futures)):
-            row = future.result()
-            done[row["spec"], row["seed"], row["target"]] = row
-            with CELLS.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-    rows = [done[cell.spec, cell.seed, cell.target] for cell in wanted]
+    rows = finish(wanted, run, CELLS, jobs=arguments.jobs, fresh=arguments.fresh)
     page = table(rows, "make bench-full" if arguments.full else "make bench")
     TABLE.write_text(page)
     sys.stdout.write(page)

@@ -35,9 +35,9 @@ class AutoencoderTask(DigitsTask):
         """Of a batch of images, one sample of the posterior each."""
         images = self.images[batch]
         mean, log_variance = self.network.encode(images)
-        reconstruction = functional.binary_cross_entropy_with_logits(
-            self.network.decode(sample(mean, log_variance)), images, reduction="sum"
-        ) / len(images)
+        reconstruction = reconstruction_nats(
+            self.network.decode(sample(mean, log_variance)), images
+        )
         kl = divergence(mean, log_variance).mean()
         terms = {"reconstruction": reconstruction, "kl": kl}
         loss = self.recipe.weights["vae"] * (reconstruction + kl)
@@ -90,3 +90,12 @@ class AutoencoderTask(DigitsTask):
     def card(self) -> Mapping[str, Any]:
         """The network's arguments."""
         return {"network": dict(self.recipe.network)}
+
+
+def reconstruction_nats(logits: Tensor, images: Tensor) -> Tensor:
+    """Cross entropy of grey images ``n x 1 x 28 x 28``, the sum over pixels, the mean over images.
+
+    ``logits`` of the grey values have the same shape.
+    """
+    total = functional.binary_cross_entropy_with_logits(logits, images, reduction="sum")
+    return total / len(images)

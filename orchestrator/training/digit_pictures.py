@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import torch
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from scipy.special import ndtri
 from torch import Tensor
 
 from adapters.mnist_classifier.network import load
 from orchestrator.latent import registry
-from orchestrator.latent.digit_networks import SIDE
+from orchestrator.latent.asked_digits import Maker, frozen_space, maker
+from orchestrator.latent.digit_networks import CLASSES, SIDE
 from orchestrator.latent.digits import LIMIT, network_of
 from orchestrator.latent.registry import Model
 from orchestrator.plots.models import (
@@ -34,6 +36,8 @@ _MISREAD = 60
 """Misread test images that are shown at most."""
 _MANIFOLD = 15
 """Decoded images a side."""
+_ASKED = 16
+"""Draws from the prior, of which each digit is made."""
 
 
 def digit_figures(models: Sequence[Model], data: DigitData) -> Iterator[tuple[str, Figure]]:
@@ -78,6 +82,43 @@ def manifold(grey: Callable[[Tensor], Tensor]) -> Figure:
     picture = images.reshape(_MANIFOLD, _MANIFOLD, SIDE, SIDE).swapaxes(1, 2)
     text = f"decoded at the {_MANIFOLD} x {_MANIFOLD} quantiles of the prior"
     return mosaic(255 - picture.reshape(_MANIFOLD * SIDE, -1), text)
+
+
+def asked_figures(models: Sequence[Model]) -> Iterator[tuple[str, Figure]]:
+    """Of models that are asked for a digit: all ten, made of the same draws from the prior."""
+    for model in models:
+        make = maker(model)
+        rng = torch.Generator().manual_seed(0)
+        drawn = torch.randn(_ASKED, model.card["network"]["latent"], generator=rng)
+        _, images = _made(make, drawn.repeat(CLASSES, 1), np.repeat(np.arange(CLASSES), _ASKED))
+        picture = images.reshape(CLASSES, _ASKED, SIDE, SIDE).swapaxes(1, 2)
+        text = f"each digit asked for, of the same {_ASKED} draws from the prior"
+        yield f"{model.name}-asked", mosaic(255 - picture.reshape(CLASSES * SIDE, -1), text)
+
+
+def moves(model: Model, data: DigitData) -> Figure:
+    """Where constraints move draws from the prior, beside where images of the digits lie."""
+    encode = frozen_space(model.card["space"], model.card["space_sha256"]).encode
+    means, _ = encoded(encode, data.test_images)
+    rng = torch.Generator().manual_seed(0)
+    drawn = torch.randn(len(data.test_labels), 2, generator=rng)
+    moved, _ = _made(maker(model), drawn, data.test_labels)
+    planes = [
+        ("test images, encoded", means),
+        ("draws from the prior, by digit asked for", drawn.double().numpy()),
+        ("the same draws, moved", moved),
+    ]
+    return latent_planes(planes, data.test_labels, LIMIT)
+
+
+def _made(make: Maker, drawn: Tensor, digits: NDArray[np.int64]) -> tuple[Floats, Images]:
+    """Points ``n x d`` and images ``n x 28 x 28`` that are made of draws, in blocks."""
+    with torch.inference_mode():
+        blocks = zip(
+            torch.split(drawn, BLOCK), torch.split(torch.from_numpy(digits), BLOCK), strict=True
+        )
+        points, images = zip(*(make(*block) for block in blocks), strict=True)
+    return torch.cat(points).double().numpy(), torch.cat(images).numpy()
 
 
 def encoded(

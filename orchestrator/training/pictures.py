@@ -64,6 +64,17 @@ def _figures(
             from orchestrator.training.digit_pictures import misread_figures
 
             yield from misread_figures(models, load_digits(data, cache=cache))
+        case "digits-cvae":
+            from orchestrator.training.digit_pictures import asked_figures
+
+            yield from asked_figures(models)
+        case "digits-constraints":
+            from orchestrator.training.data import load_digits
+            from orchestrator.training.digit_pictures import asked_figures, moves
+
+            yield from asked_figures(models)
+            for model in models:
+                yield f"{model.name}-moves", moves(model, load_digits(data, cache=cache))
         case "automata":
             from orchestrator.training.automaton_pictures import latent_maps
 

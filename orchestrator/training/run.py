@@ -106,6 +106,7 @@ def build_task(chosen: Recipe, data: Path | None, cache: Path) -> Task:
 
 
 def _digits(chosen: Recipe, data: DigitData) -> Task:
+    from orchestrator.training.asked_digits import ConditionalTask, ConstraintsTask
     from orchestrator.training.dense_autoencoders import DenseTask
     from orchestrator.training.digit_autoencoders import AutoencoderTask
     from orchestrator.training.digits import ClassifierTask
@@ -115,6 +116,10 @@ def _digits(chosen: Recipe, data: DigitData) -> Task:
             return AutoencoderTask(chosen, data)
         case "digits-dense":
             return DenseTask(chosen, data)
+        case "digits-cvae":
+            return ConditionalTask(chosen, data)
+        case "digits-constraints":
+            return ConstraintsTask(chosen, data)
         case _:
             return ClassifierTask(chosen, data)
 

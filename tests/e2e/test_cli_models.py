@@ -56,6 +56,8 @@ def test_a_model_is_shown_with_what_its_evaluation_measured(terminal: Terminal) 
         ),
         (["digits-200", "digits-200-gaussian"], ["reconstruction", "norms", "losses"], []),
         (["digits-dropout"], ["reconstruction", "manifold", "latent", "losses"], []),
+        (["digits-cvae"], ["asked", "losses"], []),
+        (["digits-constraints"], ["asked", "moves", "losses"], []),
     ],
 )
 def test_figures_of_digits_are_drawn_those_of_several_models_together(

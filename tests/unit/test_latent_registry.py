@@ -13,7 +13,13 @@ import pytest
 from orchestrator.latent import registry
 from orchestrator.latent.protocol import SpaceError
 
-SHIPPED = ("automata", "digits-2d-classifier", "zinc-selfies")
+SHIPPED = (
+    "automata",
+    "digits-2d-classifier",
+    "digits-constraints",
+    "digits-cvae",
+    "zinc-selfies",
+)
 
 
 @pytest.fixture
