@@ -92,7 +92,7 @@ def asked_figures(models: Sequence[Model]) -> Iterator[tuple[str, Figure]]:
         drawn = torch.randn(_ASKED, model.card["network"]["latent"], generator=rng)
         _, images = _made(make, drawn.repeat(CLASSES, 1), np.repeat(np.arange(CLASSES), _ASKED))
         picture = images.reshape(CLASSES, _ASKED, SIDE, SIDE).swapaxes(1, 2)
-        text = f"each digit asked for, of the same {_ASKED} draws from the prior"
+        text = f"one digit a row, of the same {_ASKED} draws"
         yield f"{model.name}-asked", mosaic(255 - picture.reshape(CLASSES * SIDE, -1), text)
 
 
@@ -105,7 +105,7 @@ def moves(model: Model, data: DigitData) -> Figure:
     moved, _ = _made(maker(model), drawn, data.test_labels)
     planes = [
         ("test images, encoded", means),
-        ("draws from the prior, by digit asked for", drawn.double().numpy()),
+        ("draws, by digit asked for", drawn.double().numpy()),
         ("the same draws, moved", moved),
     ]
     return latent_planes(planes, data.test_labels, LIMIT)

@@ -14,7 +14,7 @@ from orchestrator.latent.constraint_networks import LatentConstraints
 from orchestrator.latent.digit_networks import ConditionalDigitVae
 from orchestrator.latent.protocol import SpaceError
 
-DIGITS = torch.arange(10).repeat_interleave(6)
+DIGITS = torch.arange(10).repeat_interleave(20)
 
 
 @pytest.mark.parametrize("name", ["digits-cvae", "digits-constraints"])
