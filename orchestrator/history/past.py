@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from db import repository
@@ -106,14 +107,19 @@ def standing(database: Database, campaign: str, entry: int) -> Iterator[Database
 
     Raises:
         Unverified: the ledger is not what was written.
+        BadInput: there is no room for it.
     """
     with TemporaryDirectory(prefix="assayloop-") as folder:
         past = Database(f"sqlite:///{Path(folder) / 'past.db'}")
         try:
-            Base.metadata.create_all(past.engine)
-            with database.read() as source, past.write() as target:
-                refill(source, target, SYSTEM, repository.position(source, SYSTEM))
-                refill(source, target, campaign, entry)
+            try:
+                Base.metadata.create_all(past.engine)
+                with database.read() as source, past.write() as target:
+                    refill(source, target, SYSTEM, repository.position(source, SYSTEM))
+                    refill(source, target, campaign, entry)
+            except OperationalError as error:  # such as a full disk
+                what = f"the ledger cannot be folded in {folder}: {error.orig}"
+                raise BadInput.of("", what, "TMPDIR names another folder") from None
             yield past
         finally:
             past.close()
