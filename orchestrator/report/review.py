@@ -137,7 +137,7 @@ def _verification(session: Session, known: Known, checked: Checked) -> Facts:
     elif found.anchors:
         yield (
             "Keys",
-            "those that the database itself says are good; `--trust KEY` takes none from it",
+            "those that the database says are good; `--trust KEY` asks it for none",
         )
     yield (
         "Check again",
