@@ -160,15 +160,15 @@ def _changes(
             unknown = sorted(values.keys() - shape.columns)
             raise ValueError(f"table {shape.name} has no column {unknown[0]!r}")
         for name in shape.reals:
-            if name in values:
+            if values.get(name) is not None:
                 values[name] = _real(values[name])
         yield Change(shape.name, shape.key(values), values, new)
 
 
-def _real(value: float | str | None) -> float | None:
+def _real(value: float | str) -> float | None:
     """A number as both databases keep it: SQLite has neither NaN nor the sign of zero."""
-    number = None if value is None else float(value) + 0.0
-    return None if number is None or math.isnan(number) else number
+    number = float(value) + 0.0
+    return None if math.isnan(number) else number
 
 
 def digest(entry: LedgerEntry) -> str:

@@ -98,7 +98,7 @@ def _gather(reports: list[Connection], progress: Callable[[int], None]) -> Findi
 def _work(own: _Place) -> None:
     """What each process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's business
-    gc.disable()  # what is read holds no cycles, and to look for them costs a fifth of the time
+    gc.disable()  # what is read holds no cycles, and to look for them takes a tenth of the time
     database = Database(own.url)
     with database.read() as session:
         if own.snapshot is not None:

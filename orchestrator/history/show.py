@@ -8,13 +8,16 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from db import artifacts, repository
-from db.models import Artifact, Campaign, Candidate
+from db.models import Artifact, Campaign, Candidate, Measurement
 from db.session import Database
 from orchestrator import dataset
 from orchestrator.objective import Objective
 from orchestrator.spec import Spec
 
 SUFFIXES = {"image/png": ".png", "image/svg+xml": ".svg", "application/json": ".json"}
+
+TOGETHER = 500
+"""Candidates that one query asks for: a database takes only so many parameters."""
 
 
 def status(row: Campaign, open_jobs: int) -> dict[str, Any]:
@@ -44,15 +47,30 @@ def show(
     with database.read() as session, (kept or database).read() as bytes_of:
         spec = Spec.model_validate(repository.revision(session, row.id, row.revision).resolved)
         leaders = repository.best(session, row.id, top, maximize=Objective(spec.objective).maximize)
+        measured = _measured(session, row.id, [candidate.number for candidate in leaders])
         return status(row, repository.open_jobs(session, row.id)) | {
-            "best": [_best(session, bytes_of, candidate, folder) for candidate in leaders]
+            "best": [
+                _best(bytes_of, candidate, measured.get(candidate.number, []), folder)
+                for candidate in leaders
+            ]
         }
 
 
+def _measured(
+    session: Session, campaign: str, candidates: list[int]
+) -> dict[int, list[Measurement]]:
+    """What stands of each candidate, by its number."""
+    found: dict[int, list[Measurement]] = {}
+    for first in range(0, len(candidates), TOGETHER):
+        wanted = candidates[first : first + TOGETHER]
+        for one in repository.measurements(session, campaign, candidates=wanted):
+            found.setdefault(one.candidate, []).append(one)
+    return found
+
+
 def _best(
-    session: Session, bytes_of: Session, candidate: Candidate, folder: Path
+    bytes_of: Session, candidate: Candidate, rows: list[Measurement], folder: Path
 ) -> dict[str, Any]:
-    rows = repository.measurements(session, candidate.campaign, candidates=[candidate.number])
     point = candidate.point if candidate.point is not None else candidate.realised
     return {
         "candidate": candidate.number,
