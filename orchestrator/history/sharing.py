@@ -20,6 +20,9 @@ from db.session import Database
 from orchestrator.history import refold
 from orchestrator.history.weighing import Finding, Scales, Task
 
+SELDOM = 100_000
+"""Objects between two searches for cycles, which rows do not form: it saves a tenth of the time."""
+
 
 class _Place(NamedTuple):
     """What one process needs to take part."""
@@ -98,7 +101,7 @@ def _gather(reports: list[Connection], progress: Callable[[int], None]) -> Findi
 def _work(own: _Place) -> None:
     """What each process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's business
-    gc.disable()  # what is read holds no cycles, and to look for them takes a tenth of the time
+    gc.set_threshold(SELDOM)
     database = Database(own.url)
     with database.read() as session:
         if own.snapshot is not None:
