@@ -13,9 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Boolean, select, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
@@ -64,8 +66,9 @@ class Original:
     def read(cls, database: Database) -> Original:
         """The first campaign of a database."""
         with database.read() as session:
-            query = select(LedgerEntry).order_by(LedgerEntry.chain, LedgerEntry.sequence)
-            entries = session.scalars(query).all()
+            table = Base.metadata.tables["ledger_entry"]
+            rows = session.execute(select(table).order_by(table.c.chain, table.c.sequence))
+            entries = [_entry(**row._asdict()) for row in rows]
             system = [one for one in entries if one.chain == SYSTEM]
             first = next(place for place, one in enumerate(system) if one.kind == "campaign")
             chain = parse(system[first].payload)[0]["about"]["campaign"]
@@ -147,7 +150,11 @@ def artifacts_of(entries: Iterable[LedgerEntry]) -> Iterator[str]:
 
 def headed(like: LedgerEntry, **header: Any) -> LedgerEntry:
     """An entry with the header of another but for what is given."""
-    return LedgerEntry(**{name: getattr(like, name) for name in _HEADER} | header)
+    return _entry(**vars(like) | header)
+
+
+def _entry(**columns: Any) -> LedgerEntry:
+    return cast(LedgerEntry, SimpleNamespace(**columns))  # an instance of the model takes longer
 
 
 @dataclass
@@ -189,28 +196,31 @@ class Copy:
     def write(self, laps: int, progress: Callable[[int], None]) -> str:
         """Write it; returns the hash of its first entry."""
         first, *body, last = self._original.entries
-        payload = self._payload(first)
+        payload = orjson.loads(self._text(first))
         payload["new"]["campaign"][0]["ordinal"] = self._ordinal
-        genesis = self._add(first, 0, payload)
+        genesis = self._add(first, 0, canonical(payload), payload)
         for lap in range(laps):
             renamed = self._artifacts(lap)
             for entry in body:
-                payload = self._payload(entry)
+                told = self._text(entry)
+                payload = orjson.loads(told)
                 if lap:
                     _renumber(payload, lap, self._original.counts, renamed)
-                self._add(entry, lap, payload)
+                    told = canonical(payload)
+                self._add(entry, lap, told, payload)
             self._settle(except_for="campaign")
             if lap % STEP == STEP - 1:
                 self._bulk.flush()
             progress(len(body))
-        self._add(last, laps - 1, self._payload(last))
+        told = self._text(last)
+        self._add(last, laps - 1, told, orjson.loads(told))
         self._settle()
         return genesis
 
-    def _payload(self, entry: LedgerEntry) -> Any:
-        return parse(entry.payload.replace(self._original.chain, self.chain))[0]
+    def _text(self, entry: LedgerEntry) -> str:
+        return entry.payload.replace(self._original.chain, self.chain)
 
-    def _add(self, like: LedgerEntry, lap: int, payload: Any) -> str:
+    def _add(self, like: LedgerEntry, lap: int, told: str, payload: Any) -> str:
         """An entry like another, and what it folds into."""
         self._sequence += 1
         entry = headed(
@@ -219,7 +229,7 @@ class Copy:
             sequence=self._sequence,
             at=like.at + lap * self._original.span,
             previous=self._previous,
-            payload=canonical(payload),
+            payload=told,
         )
         entry.hash = self._previous = digest(entry)
         self._bulk.add("ledger_entry", [getattr(entry, name) for name in _HEADER])
