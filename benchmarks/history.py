@@ -36,8 +36,8 @@ ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "benchmarks" / "history.md"
 CORES = 2
 SMALL, MEDIUM, FULL = 20_000, 100_000, 1_000_000
-LAPS = 2_500
-"""Of the one long campaign: with 400 measurements each, a million."""
+MEASUREMENTS = 1_000_000
+"""Of the one long campaign."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def shapes(original: Original, full: bool) -> list[Shape]:
     sizes = (SMALL, MEDIUM, FULL) if full else (SMALL,)
     length = len(original.entries)
     many = [Shape(f"many_{size}", -(-size // length), 1) for size in sizes]
-    laps = LAPS if full else SMALL // length
+    laps = -(-MEASUREMENTS // original.counts["measurement"]) if full else SMALL // length
     return [*many, Shape(f"one_{laps}", 1, laps)]
 
 
