@@ -108,6 +108,7 @@ def test_automata_are_mapped_with_what_their_plane_decodes_to(terminal: Terminal
     assert all(_is_drawn(terminal.folder / path) for path in written)
 
 
+@pytest.mark.slow
 def test_between_objects_it_is_counted_what_the_model_was_not_trained_on(
     terminal: Terminal,
 ) -> None:
@@ -152,6 +153,7 @@ def test_latent_planes_of_molecules_are_coloured_by_qed_with_head_on_and_off(
     assert "name the file that it was trained on" in refusal
 
 
+@pytest.mark.slow
 def test_of_classifiers_the_images_are_drawn_that_they_misread(
     digits: Path, terminal: Terminal
 ) -> None:
@@ -163,6 +165,7 @@ def test_of_classifiers_the_images_are_drawn_that_they_misread(
         assert ended.out.split()[0].endswith("-misread.png")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["digits-2d-classifier", "zinc-selfies"])
 def test_four_ways_between_objects_are_drawn_and_counted(name: str, terminal: Terminal) -> None:
     found = terminal("models", "interpolate", name, *FEW, "--json").json

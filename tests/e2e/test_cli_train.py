@@ -65,6 +65,7 @@ def test_an_interrupted_training_goes_on_where_it_was(
     assert Campaign.open(file).run() == "finished"
 
 
+@pytest.mark.slow
 def test_what_is_trained_without_a_place_is_shown_and_drawn_by_the_recipes_name(
     data: Path, terminal: Terminal
 ) -> None:
