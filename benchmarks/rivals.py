@@ -55,10 +55,10 @@ def cells(full: bool) -> list[Cell]:
     return [Cell(way, target, seed) for target in range(10) for way in WAYS for seed in seeds]
 
 
-def run(cell: Cell) -> Row:
-    """Make fifty calls, count those up to the first image of the digit, and judge the ten best."""
+def run(cell: Cell, budget: int = BUDGET) -> Row:
+    """Make all calls, count those up to the first image of the digit, and judge the ten best."""
     began = time.monotonic()
-    found, best = _search(cell) if cell.way in PROPOSERS else _ask(cell)
+    found, best = (_search if cell.way in PROPOSERS else _ask)(cell, budget)
     sure = np.flatnonzero(found >= SURE)
     return {
         **asdict(cell),
@@ -68,7 +68,7 @@ def run(cell: Cell) -> Row:
     }
 
 
-def _search(cell: Cell) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+def _search(cell: Cell, budget: int) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     """The target's probability at each call, and the ten best images, of a campaign."""
     with tempfile.TemporaryDirectory() as home:
         os.environ["ASSAYLOOP_HOME"] = home
@@ -77,7 +77,11 @@ def _search(cell: Cell) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
         from orchestrator import Campaign
 
         search = Search("digit-four.yaml", cell.seed, cell.target)
-        overrides = [*search.overrides, f"proposer.kind={PROPOSERS[cell.way]}"]
+        overrides = [
+            *search.overrides,
+            f"proposer.kind={PROPOSERS[cell.way]}",
+            f"budget.evaluations={budget}",
+        ]
         campaign = Campaign.open(ROOT / "examples" / search.spec, overrides=overrides)
         campaign.run()
         history = campaign.history()
@@ -86,7 +90,7 @@ def _search(cell: Cell) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
         return found, np.stack(images)
 
 
-def _ask(cell: Cell) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+def _ask(cell: Cell, budget: int) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
     """The same of a model that is asked for the digit; the ten best by the campaign's objective."""
     import torch
 
@@ -96,9 +100,9 @@ def _ask(cell: Cell) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
 
     model = registry.find(MODELS[cell.way])
     rng = torch.Generator().manual_seed(cell.seed)
-    drawn = torch.randn(BUDGET, model.card["network"]["latent"], generator=rng)
+    drawn = torch.randn(budget, model.card["network"]["latent"], generator=rng)
     with torch.inference_mode():
-        points, images = maker(model)(drawn, torch.full((BUDGET,), cell.target))
+        points, images = maker(model)(drawn, torch.full((budget,), cell.target))
     found = load().probabilities(images.numpy())[:, cell.target]
     objective = -np.log(found + 1e-8) - gaussian.log_density(points.double().numpy())
     return found, images.numpy()[np.argsort(objective)[:10]]

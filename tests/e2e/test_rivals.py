@@ -14,9 +14,10 @@ def test_whoever_is_asked_for_a_digit_needs_fewer_calls_than_random_draws(
     """Otherwise a rival is broken, and the campaign looks better than it is."""
     monkeypatch.setenv("ASSAYLOOP_HOME", str(tmp_path))
     monkeypatch.delenv("ASSAYLOOP_DATABASE_URL", raising=False)
-    random, cvae, constraints = (run(Cell(way, 4, 1)) for way in ("random", "cvae", "constraints"))
-    assert cvae["calls"] <= constraints["calls"] < random["calls"]
-    assert min(cvae["right"], constraints["right"]) >= 9 > random["right"]
+    ways = ("random", "cvae", "constraints")
+    random, cvae, constraints = (run(Cell(way, 4, 1), budget=12) for way in ways)
+    assert max(cvae["calls"], constraints["calls"]) < (random["calls"] or 13)
+    assert min(cvae["right"], constraints["right"]) >= 8 > random["right"]
 
 
 def test_the_page_counts_a_digit_never_found_as_one_call_beyond_the_budget() -> None:
