@@ -176,6 +176,10 @@ def train(
     data: Data = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(min=0, help="Stop after so many epochs without a lower validation loss."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")
     ] = False,
@@ -185,7 +189,7 @@ def train(
     Recipes of digits read MNIST, by default what `assayloop data get mnist` left; recipes of
     molecules read a file of SMILES, or what `assayloop data add` took in, by name; automata are
     read from a file or else drawn, and curve draws its data itself. Ctrl-C is safe: --resume goes
-    on where it was.
+    on where it was. `tensorboard --logdir` of the folder shows the losses.
     """
     from orchestrator.latent.protocol import SpaceError
     from orchestrator.training import run, trainer
@@ -204,6 +208,7 @@ def train(
                 out=out,
                 seed=seed,
                 epochs=epochs,
+                patience=patience,
                 resume=resume,
                 progress=progress,
                 cache=Settings.read().home / "data",
@@ -216,6 +221,10 @@ def train(
         kept = "add --resume to the same command to go on" if checkpoint.exists() else "none yet"
         context.obj["interrupted"] = f"The checkpoint is {checkpoint}: {kept}."
         raise typer.Exit(INTERRUPTED) from None
+    training = card["training"]
+    if training["weights_of_epoch"] < training["epochs"]:
+        done, best = training["epochs_done"], training["weights_of_epoch"]
+        typer.echo(f"Ended after epoch {done}; the weights are those of epoch {best}, the best.")
     typer.echo(f"Trained in {duration(time.monotonic() - started)}; on data it never saw:")
     for name, value in _figures(card["metrics"]).items():
         typer.echo(f"  {name} {cell(value)}")

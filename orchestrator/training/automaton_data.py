@@ -8,6 +8,7 @@ not remember it.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from orchestrator.latent.transitions import (
     reset_lengths,
     text,
 )
-from orchestrator.training.data import write_atomically
+from orchestrator.training.data import prepared, write_atomically
 
 SIZES = range(3, LARGEST + 1)
 """Numbers of states that are drawn; with two there is no automaton below half of the bound."""
@@ -38,6 +39,7 @@ short reset words, and a model of those alone would know nothing of long ones.""
 DRAWS = 500_000
 """Automata drawn of each number of states."""
 _BLOCK = 20_000
+_LOG = logging.getLogger(__name__)
 _FEWEST = 100
 """A file with fewer automata is refused."""
 
@@ -77,7 +79,7 @@ def load(path: Path | None, *, seed: int, cache: Path) -> AutomatonData:
         data = drawn(seed, DRAWS, CELL)
         with write_atomically(kept) as file:
             np.savez_compressed(file, tokens=data.tokens, lengths=data.lengths, states=data.states)
-    with np.load(kept, allow_pickle=False) as arrays:
+    with prepared(kept) as arrays:
         return _whole(arrays["tokens"], arrays["lengths"], arrays["states"])
 
 
@@ -184,7 +186,10 @@ def read(path: Path) -> AutomatonData:
         )
     tokens, lengths, states = _joined(usable)
     digest = hashlib.sha256(content).hexdigest()
-    return AutomatonData(tokens, lengths, states, len(lines) - count, digest)
+    if skipped := len(lines) - count:
+        why = "no complete synchronizing automaton, or isomorphic to one before"
+        _LOG.warning("%s: of %d lines %d were skipped: %s", path, len(lines), skipped, why)
+    return AutomatonData(tokens, lengths, states, skipped, digest)
 
 
 def _joined(

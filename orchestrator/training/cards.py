@@ -18,6 +18,7 @@ from torch import Tensor
 from orchestrator.training.data import write_atomically
 from orchestrator.training.recipes import Recipe
 from orchestrator.training.task import Task
+from orchestrator.training.trainer import Finished
 
 _LIBRARIES = ("torch", "numpy", "rdkit", "selfies", "safetensors")
 
@@ -28,7 +29,7 @@ def export(
     out: Path,
     *,
     data: str | None,
-    epochs_done: float,
+    finished: Finished,
     metrics: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Writes ``weights.safetensors`` and ``card.json`` into ``out`` and returns the card.
@@ -48,9 +49,11 @@ def export(
         "training": {
             "command": f"assayloop models train {recipe.name} "
             + (f"--data {data} " if data else "")
-            + f"--epochs {recipe.epochs} --seed {recipe.seed}",
+            + f"--epochs {recipe.epochs} --seed {recipe.seed}"
+            + (f" --patience {recipe.patience}" if recipe.patience else ""),
             "epochs": recipe.epochs,
-            "epochs_done": epochs_done,
+            "epochs_done": finished.epochs,
+            "weights_of_epoch": finished.best,
             "batch": recipe.batch,
             "learning_rate": recipe.learning_rate,
             "weight_decay": recipe.weight_decay,

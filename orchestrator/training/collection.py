@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -244,7 +245,7 @@ def _opened(path: Path) -> Iterator[IO[str]]:
     try:
         with opener(path, "rt", encoding="utf-8", errors="replace", newline="") as file:
             yield file
-    except (OSError, EOFError, csv.Error) as error:
+    except (OSError, EOFError, csv.Error, zlib.error) as error:
         raise SpaceError(f"{path} cannot be read: {error}") from error
 
 

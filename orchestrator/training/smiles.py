@@ -124,13 +124,25 @@ class SmilesTask:
         )
 
     def card(self) -> Mapping[str, Any]:
-        """The network's arguments, the tokens, and what the head's outputs are."""
-        return {
+        """The network's arguments, the tokens, what the head's outputs are, and where codes lie.
+
+        The latter where no divergence held them near the standard normal: in units of their
+        deviation, a search knows how far it goes.
+        """
+        card: dict[str, Any] = {
             "network": self._arguments,
             "tokens": list(self.data.alphabet.tokens),
             "outcomes": list(self.outcome_names),
             "qed": {"mean": self.qed_mean, "std": self.qed_std},
         }
+        if self.network.posterior == "point":
+            from orchestrator.training.smiles_metrics import means
+
+            codes = means(self.network, self.data.tokens[self.training])
+            # A latent that never varies would make points far from the data of what is noise.
+            std = np.maximum(codes.std(axis=0), 1e-3)
+            card["codes"] = {"mean": codes.mean(axis=0).tolist(), "std": std.tolist()}
+        return card
 
 
 def check_outcomes(recipe: Recipe, data: SmilesData, path: Path) -> None:

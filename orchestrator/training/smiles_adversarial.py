@@ -66,8 +66,9 @@ class AdversarialTask(SmilesTask):
             _entropy(self.discriminator(points), of_prior=False)
             + _entropy(self.discriminator(drawn), of_prior=True)
         )
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimiser.step()
+        if torch.is_grad_enabled():  # not where the loss is only looked at
+            loss.backward()  # type: ignore[no-untyped-call]
+            self._optimiser.step()
         return loss.item()
 
     def evaluate(self) -> dict[str, Any]:

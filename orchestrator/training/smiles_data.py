@@ -20,7 +20,7 @@ from orchestrator.latent.protocol import SpaceError
 from orchestrator.latent.smiles_networks import REDUCTION
 from orchestrator.latent.smiles_tokens import Alphabet, split
 from orchestrator.training.collection import is_csv, read_columns, read_smiles
-from orchestrator.training.data import sha256, write_atomically
+from orchestrator.training.data import prepared, sha256, write_atomically
 from orchestrator.training.molecule_data import check_enough, each, whole
 
 LONGEST = 99
@@ -100,7 +100,7 @@ def load(path: Path, *, cache: Path) -> SmilesData:
     stored = cache / f"smiles-{digest[:16]}-{_FORMAT}.npz"
     if not stored.exists():
         _prepare(path, stored)
-    with np.load(stored, allow_pickle=False) as arrays:
+    with prepared(stored) as arrays:
         smiles = str(arrays["smiles"]).split("\n")
         alphabet = Alphabet.of(smiles)
         longest = max(len(split(text)) for text in smiles) + 1

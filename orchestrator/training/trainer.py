@@ -17,11 +17,12 @@ from torch import nn
 
 from orchestrator.latent.protocol import SpaceError
 from orchestrator.training.data import write_atomically
+from orchestrator.training.log import Log
 from orchestrator.training.recipes import Recipe
 from orchestrator.training.task import Stateful, Task
+from orchestrator.training.validation import Best, split, validate
 
 CHECKPOINT = "checkpoint.pt"
-LOG = "losses.jsonl"
 _DECISIVE = ("name", "epochs", "batch", "learning_rate", "seed", "weight_decay", "clip")
 WARM_UP = 0.02
 """Share of the steps in which the learning rate rises."""
@@ -45,6 +46,16 @@ class Progress:
 Callback = Callable[[Progress], None]
 
 
+@dataclass(frozen=True)
+class Finished:
+    """How a training run ended."""
+
+    epochs: int
+    """Whole epochs done: fewer than the recipe's where it stopped early."""
+    best: int
+    """The epoch after which the network had the weights that it has now."""
+
+
 @dataclass
 class _Position:
     """Where a run stands between two batches."""
@@ -55,6 +66,8 @@ class _Position:
     step: int = 0
     sums: dict[str, float] = field(default_factory=dict)
     """Terms of the loss, summed over this epoch's batches."""
+    best: Best = field(default_factory=Best)
+    """Where the recipe stops early: what is to beat."""
 
     def means(self) -> dict[str, float]:
         return {name: total / self.index for name, total in self.sums.items()}
@@ -68,12 +81,16 @@ def fit(
     resume: bool = False,
     progress: Callback | None = None,
     checkpoint_seconds: float = 120.0,
-) -> None:
-    """Trains the task's network in place, writing checkpoints and a log of losses into ``out``.
+) -> Finished:
+    """Trains the task's network in place, writing checkpoints and logs of losses into ``out``.
 
     A run that was stopped anywhere and resumed gives the same weights as one left alone, on the
     same machine with the same number of threads; ``checkpoint_seconds`` is what a killed one loses
     at most, and changes nothing else.
+
+    Where the recipe has patience, a part of the training objects is kept apart (see
+    :mod:`orchestrator.training.validation`): training ends after that many epochs in which the loss
+    on it fell no lower, and the network gets back the weights with which it was lowest.
 
     Raises:
         SpaceError: ``resume`` finds no checkpoint, or one of another run; or the loss diverged.
@@ -82,26 +99,34 @@ def fit(
         task.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
     at = _restore(out, task, recipe, optimiser) if resume else _Position()
-    _keep_log(out / LOG, at.epoch)
-    while at.epoch < recipe.epochs:
-        batches = task.batches(recipe.batch, np.random.default_rng((recipe.seed, at.epoch)))
-        task.network.train()
-        saved = time.monotonic()
-        while at.index < len(batches):
-            done = (at.epoch + at.index / len(batches)) / recipe.epochs
-            terms = _step(task, optimiser, recipe, batches[at.index], done)
-            at.index, at.step = at.index + 1, at.step + 1
-            at.sums = {name: at.sums.get(name, 0.0) + value for name, value in terms.items()}
-            if time.monotonic() - saved > checkpoint_seconds:
-                _save(out, task, recipe, optimiser, at)
-                saved = time.monotonic()
-            if progress:
-                steps = len(batches) * recipe.epochs
-                progress(Progress(at.epoch, recipe.epochs, at.step, steps, at.means()))
-        _log(out / LOG, at)
-        at = _Position(at.epoch + 1, step=at.step)
-        _save(out, task, recipe, optimiser, at)
+    kept_apart = split(task, recipe)
+    with Log(out, at.epoch) as log:
+        while at.epoch < recipe.epochs and not at.best.stale(at.epoch, recipe.patience):
+            batches = task.batches(recipe.batch, np.random.default_rng((recipe.seed, at.epoch)))
+            batches = [rest for batch in batches if len(rest := kept_apart.rest(batch))]
+            task.network.train()
+            saved = time.monotonic()
+            while at.index < len(batches):
+                done = (at.epoch + at.index / len(batches)) / recipe.epochs
+                terms = _step(task, optimiser, recipe, batches[at.index], done)
+                at.index, at.step = at.index + 1, at.step + 1
+                at.sums = {name: at.sums.get(name, 0.0) + value for name, value in terms.items()}
+                if time.monotonic() - saved > checkpoint_seconds:
+                    _save(out, task, recipe, optimiser, at)
+                    saved = time.monotonic()
+                if progress:
+                    steps = len(batches) * recipe.epochs
+                    progress(Progress(at.epoch, recipe.epochs, at.step, steps, at.means()))
+            validation = validate(task, recipe, kept_apart)
+            log.write(at.epoch + 1, at.step, at.means(), validation)
+            at = _Position(at.epoch + 1, step=at.step, best=at.best)
+            if validation:
+                at.best = at.best.or_now(at.epoch, validation["loss"], task.network)
+            _save(out, task, recipe, optimiser, at)
+    if at.best.weights:
+        task.network.load_state_dict(at.best.weights)
     task.network.eval()
+    return Finished(at.epoch, at.best.epoch or at.epoch)
 
 
 def _step(
@@ -132,6 +157,8 @@ def _rate(done: float) -> float:
 def _identity(recipe: Recipe, task: Task) -> str:
     settings = {name: getattr(recipe, name) for name in _DECISIVE} | {"data": task.data_sha256}
     settings |= {"network": dict(recipe.network), "weights": dict(recipe.weights)}
+    if recipe.patience:
+        settings["patience"] = recipe.patience
     return json.dumps(settings, sort_keys=True)
 
 
@@ -147,6 +174,7 @@ def _save(
                 "task": task.state_dict() if isinstance(task, Stateful) else {},
                 "rng": torch.get_rng_state(),
                 "position": [at.epoch, at.index, at.step, at.sums],
+                "best": vars(at.best),
             },
             file,
         )
@@ -168,18 +196,4 @@ def _restore(out: Path, task: Task, recipe: Recipe, optimiser: torch.optim.Optim
         task.load_state_dict(stored["task"])
     torch.set_rng_state(stored["rng"])
     epoch, index, step, sums = stored["position"]
-    return _Position(epoch, index, step, sums)
-
-
-def _keep_log(path: Path, epochs: int) -> None:
-    """Drops what a killed run logged after the checkpoint, for it will be logged again."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    kept = [line for line in lines if json.loads(line)["epoch"] <= epochs]
-    with write_atomically(path) as file:
-        file.write("".join(f"{line}\n" for line in kept).encode())
-
-
-def _log(path: Path, at: _Position) -> None:
-    line = json.dumps({"epoch": at.epoch + 1, "step": at.step, **at.means()})
-    with path.open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
+    return _Position(epoch, index, step, sums, Best(**stored.get("best", {})))

@@ -31,7 +31,7 @@ def test_an_interrupted_training_goes_on_where_it_was(
 ) -> None:
     out = terminal.folder / "home" / "models" / "mine"
     command = ["models", "train", "digits-2d-classifier", "--data", data, "--out", out]
-    command += ["--epochs", 2, "--seed", 5]
+    command += ["--epochs", 2, "--seed", 5, "--patience", 2]
 
     def press_ctrl_c(self: object, progress: object) -> None:
         if getattr(progress, "epoch", 0) == 1:
@@ -50,6 +50,7 @@ def test_an_interrupted_training_goes_on_where_it_was(
     assert f"The model is in {out}." in ended.out
     card = json.loads((out / "card.json").read_text())
     assert card["training"]["seed"] == 5
+    assert card["training"]["command"].endswith("--epochs 2 --seed 5 --patience 2")
     mine = [one for one in terminal("models", "list", "--json").json if one["name"] == "mine"]
     assert [(one["dim"], one["shipped"], one["folder"]) for one in mine] == [(2, False, str(out))]
 

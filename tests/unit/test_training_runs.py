@@ -5,7 +5,10 @@ The data are generated here; nothing is downloaded.
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,16 +16,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from adapters.mnist_classifier.network import load as load_classifier
 from adapters.protocol import EvaluatorError
 from orchestrator.latent import registry
-from orchestrator.latent.protocol import SpaceError
+from orchestrator.latent.protocol import Space, SpaceError
+from orchestrator.latent.testing.points import PointChecks
 from orchestrator.training import automaton_data
 from orchestrator.training.digits import load_second_classifier
 from orchestrator.training.recipes import RECIPES
-from orchestrator.training.run import train
+from orchestrator.training.run import build_task, train
 from orchestrator.training.trainer import Progress
 
 
@@ -123,21 +128,46 @@ def test_each_recipe_learns_and_exports_what_loads_again(
     assert card["training"]["epochs"] == 8
     assert card["training"]["seed"] == 5
     assert "--epochs 8 --seed 5" in card["training"]["command"]
+    if kind := SPACES.get(RECIPES[name].task):
+        opens_a_space(kind, name, tmp_path)
 
 
-@pytest.mark.slow
-def test_trained_models_of_ones_own_open_spaces(
-    data: Callable[[str], Path | None], tmp_path: Path
-) -> None:
-    rng = np.random.default_rng(0)
-    for kind, name in (
-        ("automata", "automata"),
-        ("digits", "digits-2d-classifier"),
-        ("molecules", "zinc-selfies"),
-    ):
-        train(name, data=data(name), out=tmp_path / "own", epochs=1, cache=tmp_path / "cache")
-        space = registry.open_space(kind, "own", tmp_path)
-        assert len(space.decode(space.sample_prior(3, rng), rng)) == 3
+def png() -> bytes:
+    """A grey picture."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((28, 28), 99, dtype=np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+SPACES = {
+    "automata": "automata",
+    "digits-vae": "digits",
+    "digits-dense": "digits",
+    "molecules": "molecules",
+    "smiles": "smiles",
+}
+"""Kind of the space of a model, by its task; the others have no latent space to search."""
+GIVEN = {"automata": "1230-0120", "digits": png(), "molecules": "OCCCO", "smiles": "OCCCO"}
+
+
+def opens_a_space(kind: str, name: str, home: Path) -> None:
+    """What a campaign asks of a space, however little its model has learned."""
+
+    class Trained(PointChecks):
+        draws = 9
+
+        def space(self) -> Space:
+            return registry.open_space(kind, name, home)
+
+    for check in [one for one in dir(Trained) if one.startswith("test_")]:
+        getattr(Trained(), check)()
+    space = Trained().space()
+    (given,) = space.read([GIVEN[kind]])
+    assert given.content is not None, given.reason
+    together = space.encode([given.content] * 2)
+    assert np.array_equal(together[:1], space.encode([given.content]))
+    assert np.array_equal(together[0], together[1])
+    assert space.render(given.content).data
 
 
 class Killed(BaseException):
@@ -177,9 +207,89 @@ def test_resuming_needs_a_checkpoint_of_the_same_run(
         train("digits-cnn", out=tmp_path / "one", epochs=1, seed=77, resume=True, **settings)
 
 
-def test_bad_lines_are_counted_and_skipped(molecules: Path, tmp_path: Path) -> None:
-    card = train("zinc-selfies", data=molecules, out=tmp_path, epochs=1, cache=tmp_path)
-    assert card["data"]["skipped"] == 4
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("recipe", "bad"),
+    [
+        ("zinc-selfies", ["no molecule", "", "C.C", "C" * 5000, "*CC", "OCO"]),
+        ("smiles-vae", ["no molecule", "", "C.C", "C" * 5000, "OCO", "CN" * 50]),
+        ("automata", ["no automaton", "1230", "0" * 5000, "1230-0120"]),
+    ],
+)
+def test_bad_lines_are_counted_reported_and_skipped(
+    recipe: str,
+    bad: list[str],
+    data: Callable[[str], Path | None],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Or a run of days would train on what nobody meant, or fall over at the last line."""
+    source = data(recipe)
+    assert source is not None
+    counts = []
+    for extra in ([], bad):
+        file = tmp_path / f"{len(extra)}.txt"
+        file.write_text("\n".join([*source.read_text().splitlines(), "OCO", "1230-0120", *extra]))
+        with caplog.at_level(logging.WARNING):
+            counts.append(build_task(RECIPES[recipe], file, tmp_path).data_counts())
+    assert counts[1]["skipped"] - counts[0]["skipped"] == len(bad)
+    assert counts[1]["training"] == counts[0]["training"]
+    assert f"{len(bad)}.txt: of " in caplog.text
+
+
+@pytest.mark.parametrize("recipe", ["automata", "smiles", "zinc-selfies"])
+@pytest.mark.parametrize("content", [b"", b"\x00\xff\xfe" * 500, b"?\n" * 200])
+def test_a_file_of_nothing_usable_is_refused(recipe: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "bad.txt").write_bytes(content)
+    with pytest.raises(SpaceError, match=r"bad\.txt: 0 usable"):
+        train(recipe, data=tmp_path / "bad.txt", out=tmp_path / "o", cache=tmp_path)
+
+
+def test_a_changed_byte_of_compressed_or_prepared_data_is_refused(
+    molecules: Path, digits: Path, tmp_path: Path
+) -> None:
+    packed = tmp_path / "chains.smi.gz"
+    packed.write_bytes(changed(gzip.compress(molecules.read_bytes(), mtime=0)))
+    with pytest.raises(SpaceError, match=r"chains\.smi\.gz cannot be read"):
+        build_task(RECIPES["zinc-selfies"], packed, tmp_path)
+    bars = tmp_path / "bars.npz"
+    bars.write_bytes(changed(digits.read_bytes()))
+    with pytest.raises(SpaceError, match=r"bars\.npz is not a data set of digits"):
+        build_task(RECIPES["digits-cnn"], bars, tmp_path)
+    build_task(RECIPES["smiles"], molecules, tmp_path)
+    (kept,) = tmp_path.glob("smiles-*.npz")
+    kept.write_bytes(changed(kept.read_bytes()))
+    with pytest.raises(SpaceError, match=r"changed or cut.*delete the file"):
+        build_task(RECIPES["smiles"], molecules, tmp_path)
+
+
+def changed(content: bytes) -> bytes:
+    """One byte in the middle is another."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :]
+
+
+IMAGES, LABELS = np.zeros((3, 28, 28), np.uint8), np.arange(3)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "said"),
+    [
+        (IMAGES[:0], LABELS[:0], "uint8 of \\(0, 28, 28\\)"),
+        (IMAGES / 255, LABELS, "images are float64"),
+        (IMAGES[:, 1:], LABELS, "of \\(3, 27, 28\\), not"),
+        (IMAGES, LABELS[1:], "3 images have labels"),
+        (IMAGES, LABELS + 8, "labels are 8 to 10"),
+    ],
+)
+def test_arrays_that_are_no_digits_are_refused(
+    images: np.ndarray[Any, Any], labels: np.ndarray[Any, Any], said: str, tmp_path: Path
+) -> None:
+    np.savez(
+        tmp_path / "odd.npz", images=IMAGES, labels=LABELS, test_images=images, test_labels=labels
+    )
+    with pytest.raises(SpaceError, match=rf"odd\.npz is not a data set of digits: .*{said}"):
+        build_task(RECIPES["digits-2d"], tmp_path / "odd.npz", tmp_path)
 
 
 @pytest.mark.parametrize("content", ["", "hello world\n" * 200, "CCO\n" * 50])

@@ -113,10 +113,11 @@ def test_only_the_recipe_that_needs_outcomes_refuses_a_file_without(
 def test_each_term_of_the_loss_is_logged_and_each_part_is_measured(
     recipe: str, terms: set[str], metrics: set[str], assays: Path, tmp_path: Path
 ) -> None:
-    card = train(recipe, data=assays, out=tmp_path / "o", epochs=2, cache=tmp_path)
+    card = train(recipe, data=assays, out=tmp_path / "o", epochs=2, patience=2, cache=tmp_path)
     for line in (tmp_path / "o" / "losses.jsonl").read_text().splitlines():
         row = json.loads(line)
-        assert set(row) == {"epoch", "step", *terms}
+        apart = {f"validation_{name}" for name in {"loss", *terms}}
+        assert set(row) == {"epoch", "step", *terms, *apart}
         assert all(np.isfinite(value) for value in row.values())
     expected = {"prior_valid", "reconstruction_exact", "reconstruction_tokens", *metrics}
     assert expected <= set(card["metrics"])
