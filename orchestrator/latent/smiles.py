@@ -89,7 +89,7 @@ class SmilesSpace(MoleculesSpace):
                 block[: len(part)] = part
                 mean, _ = self._network.encode(torch.from_numpy(block))
                 codes[start : start + _BLOCK] = mean[: len(part)].numpy()
-        return (codes - self._mean) / self._std
+        return np.asarray((codes - self._mean) / self._std)
 
     def predicted_properties(self, points: Points) -> NDArray[np.float64]:
         """What the head reads at points ``n x d``: QED, then the probability of each outcome.
@@ -119,7 +119,7 @@ class SmilesSpace(MoleculesSpace):
         if not isinstance(given.content, str):
             raise SpaceError(given.reason)
         try:
-            return self._alphabet.encode([given.content], self._length)[0]
+            return np.asarray(self._alphabet.encode([given.content], self._length)[0])
         except KeyError as error:
             what = f"the model does not know the token {error.args[0]!r}"
         except ValueError as error:

@@ -104,9 +104,9 @@ def _named(data: Path | None) -> Path:
 def _losses(model: Model) -> Iterator[tuple[str, Figure]]:
     """The history of the losses, where the folder still has the training's log."""
     from orchestrator.plots.models import losses
-    from orchestrator.training.trainer import LOG
+    from orchestrator.training.log import LINES
 
-    path = model.folder / LOG
+    path = model.folder / LINES
     if path.exists():
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         yield f"{model.name}-losses", losses(rows)

@@ -147,7 +147,12 @@ SPACES = {
     "smiles": "smiles",
 }
 """Kind of the space of a model, by its task; the others have no latent space to search."""
-GIVEN = {"automata": "1230-0120", "digits": png(), "molecules": "OCCCO", "smiles": "OCCCO"}
+GIVEN: dict[str, str | bytes] = {
+    "automata": "1230-0120",
+    "digits": png(),
+    "molecules": "OCCCO",
+    "smiles": "OCCCO",
+}
 
 
 def opens_a_space(kind: str, name: str, home: Path) -> None:

@@ -54,7 +54,8 @@ class PointChecks(Bench):
         require(np.isfinite(values).all(), "log_prior is not finite inside the bounds")
         alone = np.concatenate([space.log_prior(point[None]) for point in points[:5]])
         require(np.allclose(alone, values[:5]), "log_prior of a point depends on the others")
-        anywhere = random().uniform(*space.bounds, size=points.shape)
+        low, high = space.bounds
+        anywhere = random().uniform(low, high, size=points.shape)
         typical, chance = values.mean(), space.log_prior(anywhere).mean()
         require(
             typical >= chance - 1e-9,
