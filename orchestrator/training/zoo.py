@@ -22,6 +22,7 @@ _SPACES = {
     "digits-dense": "digits",
     "digits-vae": "digits",
     "molecules": "molecules",
+    "smiles": "smiles",
 }
 """Kind of the space that opens models of a task."""
 _EVALUATORS = Path(mnist_classifier.__file__).parent / "weights"
