@@ -415,7 +415,7 @@ class Secret(Base):
     """``ACCOUNT/password``, or ``ACCOUNT/`` and the public part of a token."""
     account: Mapped[str]
     kind: Mapped[str]
-    """password or token."""
+    """password, temporary (a password that an admin gave, good only to choose another), token."""
     hash: Mapped[str]
     """Argon2id of a password; SHA-256 of a token, which is 256 random bits."""
     scopes: Mapped[Any] = mapped_column(Json)

@@ -28,6 +28,9 @@ from orchestrator.settings import Settings
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
+TEMPORARY = "temporary"
+"""Kind of a password that an admin gave."""
+
 SHORTEST = 12
 """Characters of a password: length protects, and rules of composition do not (NIST SP 800-63B)."""
 
@@ -112,12 +115,51 @@ def disable(database: Database, actor: Actor, name: str, reason: str) -> None:
         row = _account(session, name)
         if row.state != "active":
             raise Conflict(f"{name} is {row.state} already: {row.reason}")
-        admins = select(func.count()).where(Account.role == "admin", Account.state == "active")
-        if row.role == "admin" and session.scalar(admins) == 1:
-            raise Conflict(f"{name} is the last admin", "make another first")
+        _keep_an_admin(session, row)
         draft = Draft("disable", {"account": name, "reason": reason})
         draft.set("account", name=name, state="disabled", reason=reason)
         _end_all(session, draft, name)
+        append(session, SYSTEM, actor, draft, now())
+
+
+def set_role(database: Database, actor: Actor, name: str, role: str, reason: str) -> None:
+    """Give an account another role; it holds at once, for logins and tokens that there are, too.
+
+    Raises:
+        NotFound: there is no such account.
+        BadInput: there is no such role, or nobody says why.
+        Conflict: the account has it already, is disabled, or is the last admin.
+    """
+    require_reason(reason)
+    _check_role(role)
+    with database.write(SYSTEM) as session:
+        row = _active(session, name)
+        if row.role == role:
+            raise Conflict(f"{name} is {role} already")
+        _keep_an_admin(session, row)
+        draft = Draft("role", {"account": name, "before": row.role, "reason": reason})
+        draft.set("account", name=name, role=role)
+        append(session, SYSTEM, actor, draft, now())
+
+
+def reset_password(database: Database, actor: Actor, name: str, new: str, reason: str) -> None:
+    """Give an account a temporary password, where the old one is lost; its tokens end.
+
+    An admin who knows it can neither log in nor sign by it: it is good only to choose another by
+    :func:`set_password`.
+
+    Raises:
+        NotFound: there is no such account.
+        BadInput: the password is too short, or nobody says why.
+        Conflict: the account is disabled.
+    """
+    require_reason(reason)
+    hashed = _hash(new)
+    with database.write(SYSTEM) as session:
+        _active(session, name)
+        draft = Draft("password", {"account": name, "reason": reason})
+        _end_all(session, draft, name)
+        _store(session, draft, _password_row(name, hashed) | {"kind": TEMPORARY})
         append(session, SYSTEM, actor, draft, now())
 
 
@@ -126,9 +168,11 @@ def set_password(database: Database, name: str, old: str, new: str) -> None:
 
     Raises:
         Denied: the old password is wrong.
-        BadInput: the new one is too short.
+        BadInput: the new one is too short, or is the old one.
     """
-    account = authenticate(database, name, old)
+    account = authenticate(database, name, old, temporary=True)
+    if new == old:
+        raise BadInput.of("password", "the new one is the old one", "choose another")
     hashed = _hash(new)
     actor = Actor("account", account.name, mode=MULTI)
     with database.write(SYSTEM) as session:
@@ -208,8 +252,13 @@ def keep_login(settings: Settings, token: str) -> None:
         raise BadInput.of("login", f"{path} cannot be written: {error.strerror}") from None
 
 
-def authenticate(database: Database, name: str, password: str) -> Account:
+def authenticate(
+    database: Database, name: str, password: str, *, temporary: bool = False
+) -> Account:
     """The active account of that name and password.
+
+    Args:
+        temporary: Whether a password that an admin gave is good enough.
 
     Raises:
         Denied: there is none; which of the two is wrong is not said.
@@ -229,6 +278,9 @@ def authenticate(database: Database, name: str, password: str) -> Account:
         raise wrong from None
     if account.state != "active":
         raise wrong
+    if secret.kind == TEMPORARY and not temporary:
+        remedy = f"`assayloop account password {name}` gives the account its own"
+        raise Denied(f"an admin gave {name} this password", remedy)
     return account
 
 
@@ -238,6 +290,25 @@ def _account(session: Session, name: str) -> Account:
         known = select(Account.name).order_by(Account.name)
         raise NotFound("account", name, session.scalars(known).all())
     return row
+
+
+def _active(session: Session, name: str) -> Account:
+    row = _account(session, name)
+    if row.state != "active":
+        raise Conflict(f"{name} is {row.state}: {row.reason}", "an account ends for good")
+    return row
+
+
+def _keep_an_admin(session: Session, row: Account) -> None:
+    """Refuse to take the role from the only one who has it, or else nobody could make another."""
+    admins = select(func.count()).where(Account.role == "admin", Account.state == "active")
+    if row.role == "admin" and session.scalar(admins) == 1:
+        raise Conflict(f"{row.name} is the last admin", "make another first")
+
+
+def _check_role(role: str) -> None:
+    if role not in ROLES:
+        raise BadInput.of("--role", f"{role!r} is no role", f"one of {', '.join(ROLES)}")
 
 
 def _check_name(name: str, full_name: str, role: str) -> None:
@@ -250,8 +321,7 @@ def _check_name(name: str, full_name: str, role: str) -> None:
     if not full_name.strip() or not full_name.isprintable():
         what = "the person's full name is missing"
         raise BadInput.of("--full-name", what, "an account belongs to one person")
-    if role not in ROLES:
-        raise BadInput.of("--role", f"{role!r} is no role", f"one of {', '.join(ROLES)}")
+    _check_role(role)
 
 
 def _password_row(name: str, hashed: str) -> dict[str, Any]:

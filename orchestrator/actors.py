@@ -77,6 +77,35 @@ def current(
     return Actor("account", account.name, mode=MULTI)
 
 
+def require_still(
+    database: Database,
+    actor: Actor,
+    scope: Scope = Scope.OPERATE,
+    settings: Settings | None = None,
+) -> None:
+    """Check that whoever began something may go on with it: a driver runs for days.
+
+    Args:
+        actor: Who began it, in this process.
+        scope: What is being done.
+        settings: Those of the environment by default.
+
+    Raises:
+        Denied: the database has become multi-user, the login has ended, or the account is disabled
+            or has another role now.
+    """
+    settings = settings or Settings.read()
+    if actor.mode == SINGLE:
+        if mode(database, settings) == MULTI:
+            what = "this database has become multi-user since this began"
+            raise Denied(what, "run `assayloop login NAME`, then the same again")
+        return
+    found = current(database, scope, settings)
+    if (found.on_behalf_of or found.id) != (person := actor.on_behalf_of or actor.id):
+        what = f"{person} began this, and is not logged in here any longer"
+        raise Denied(what, f"run `assayloop login {person}`, then the same again")
+
+
 def mode(database: Database, settings: Settings) -> str:
     """Single-user or multi-user."""
     if settings.mode == MULTI:

@@ -11,6 +11,7 @@ from db import repository
 from db.models import Candidate
 from db.session import now
 from db.states import CampaignState, JobState
+from orchestrator import actors
 from orchestrator.loop import Verbs, advance, direct, settle
 from orchestrator.wiring import Parts
 
@@ -52,11 +53,17 @@ def drive(
         verbs: the five verbs; called in this process by default.
         observe: told after each pass.
         rounds: end after that many rounds have been proposed; no limit by default.
+
+    Raises:
+        Denied: whoever drives it may not any longer. The campaign is left as the last pass left
+            it, and whoever may continues it.
     """
     verbs = verbs or direct(parts)
     last = None if rounds is None else glance(parts).rounds + rounds
+    actors.require_still(parts.database, parts.actor)
     settle(verbs)
     while True:
+        actors.require_still(parts.database, parts.actor)
         moved = advance(verbs)
         seen = glance(parts)
         observe(seen)

@@ -10,7 +10,7 @@ import typer
 from orchestrator import moments
 from orchestrator.cli.options import AsJson, Reason
 from orchestrator.cli.output import print_json, print_table
-from orchestrator.errors import BadInput
+from orchestrator.errors import BadInput, require_reason
 from orchestrator.settings import Settings
 
 AccountName = Annotated[str, typer.Argument(metavar="NAME", help="Name of the account.")]
@@ -73,11 +73,48 @@ def list_accounts(as_json: AsJson = False) -> None:
         print_table([one.replace("_", " ") for one in columns], shown)
 
 
-def password(name: AccountName) -> None:
-    """Give your account another password; asks for the one it has, and ends its logins."""
-    from orchestrator import accounts, wiring
+def role(
+    name: AccountName,
+    role: Annotated[
+        str, typer.Argument(metavar="ROLE", help="viewer, operator, owner, auditor or admin.")
+    ],
+    reason: Reason = "",
+) -> None:
+    """Give an account another role, from now on. Needs a --reason.
+
+    Logins and tokens that there are lose what the new role may not; for what it may more, log in
+    again.
+    """
+    from orchestrator import accounts, actors, wiring
 
     database = wiring.database(Settings.read())
+    actor = actors.current(database, actors.Scope.ADMIN)
+    accounts.set_role(database, actor, name, role, reason)
+    typer.echo(f"{name} is {role} now.")
+
+
+def password(
+    name: AccountName,
+    reset: Annotated[
+        bool, typer.Option("--reset", help="As an admin, because it is lost. Needs a --reason.")
+    ] = False,
+    reason: Reason = "",
+) -> None:
+    """Give your account another password; asks for the one it has, and ends its logins.
+
+    With --reset an admin gives somebody a temporary one, which is good only to choose another:
+    nobody but the person can log in or sign.
+    """
+    from orchestrator import accounts, actors, wiring
+
+    database = wiring.database(Settings.read())
+    if reset:
+        actor = actors.current(database, actors.Scope.ADMIN)
+        require_reason(reason)
+        new = ask_password(f"The temporary password of {name}", twice=True)
+        accounts.reset_password(database, actor, name, new, reason)
+        typer.echo(f"{name} chooses another by `assayloop account password {name}`.")
+        return
     old = ask_password(f"Password of {name}")
     accounts.set_password(database, name, old, ask_password("The new one", twice=True))
     typer.echo(f"{name} has another password; `assayloop login {name}` goes on.")

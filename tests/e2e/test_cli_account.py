@@ -73,6 +73,8 @@ WRITES = [
     ["jobs", "resolve", "box", "1", "--ran", "--reason", "x"],
     ["account", "create", "mallory", "--full-name", "Mallory", "--role", "admin"],
     ["account", "disable", "bob", "--reason", "x"],
+    ["account", "role", "bob", "admin", "--reason", "x"],
+    ["account", "password", "bob", "--reset", "--reason", "x"],
 ]
 
 
@@ -143,6 +145,66 @@ def test_a_password_is_changed_and_the_login_ends(person: Person) -> None:
     assert "not known here" in person.terminal.refused("ask", "box")
     assert "has this password" in person.types(PASSWORD).refused("login", "bob")
     assert person.types(other)("login", "bob").code == 0
+
+
+def test_an_admin_gives_roles_and_temporary_passwords(person: Person) -> None:
+    """People change teams, and forget over the holidays."""
+    person.logs_in("ada")
+    assert person.terminal("account", "role", "eve", "owner", "--reason", "leads it").code == 0
+    assert "a reason is required" in person.terminal.refused("account", "role", "bob", "viewer")
+    temporary = "given over the telephone"
+    assert "a reason is required" in person.types(temporary).refused(
+        *("account", "password", "bob", "--reset")
+    )
+    reset = ("account", "password", "bob", "--reset", "--reason", "forgotten")
+    said = person.types(temporary)(*reset).out
+    assert said == "bob chooses another by `assayloop account password bob`.\n"
+    assert "an admin gave bob this password" in person.types(temporary).refused("login", "bob")
+    assert person.types(temporary, PASSWORD)("account", "password", "bob").code == 0
+    assert person.logs_in("bob").code == 0
+    roles = {row["name"]: row["role"] for row in person.terminal("account", "list", "--json").json}
+    assert roles == {"ada": "admin", "bob": "owner", "eve": "owner"}
+    assert person.terminal("audit", "verify").code == 0
+
+
+def test_a_driver_ends_cleanly_where_its_login_does(person: Person) -> None:
+    """Its campaign is as the last pass left it, and goes on by whoever logs in."""
+    from orchestrator import Campaign, actors
+    from orchestrator.errors import Denied
+
+    person.logs_in("bob")
+    long = Campaign.open(person.terminal.spec("long"))
+
+    def ended(glance: object) -> None:
+        """In the middle of the campaign somebody logs out."""
+        person.terminal("logout")
+
+    with pytest.raises(Denied, match="multi-user, and nobody is logged in"):
+        long.run(ended)
+    (row,) = (one for one in person.terminal("status", "--json").json if one["name"] == "long#1")
+    assert (row["status"], row["rounds"], row["open_jobs"]) == ("running", 1, 0)
+    person.logs_in("bob")
+    assert Campaign.open(person.terminal.spec("long")).run() == "finished"
+    assert person.terminal("audit", "verify").code == 0
+    assert actors.current(wiring.database(Settings.read())).id == "bob"
+
+
+def test_a_driver_of_single_user_mode_ends_with_the_first_account(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else entries of nobody would go on among those of people."""
+    from orchestrator import Campaign
+    from orchestrator.errors import Denied
+
+    someone = Person(terminal, monkeypatch)
+
+    def made(glance: object) -> None:
+        create = ("account", "create", "ada", "--full-name", "Ada Lovelace", "--role", "admin")
+        assert someone.types(PASSWORD)(*create).code == 0
+
+    with pytest.raises(Denied, match="has become multi-user since this began"):
+        Campaign.open(terminal.spec()).run(made)
+    assert terminal("audit", "verify").code == 0
 
 
 def test_no_password_is_a_mistake_and_nothing_is_half_made(

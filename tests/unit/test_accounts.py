@@ -17,7 +17,7 @@ from db.models import SYSTEM, Secret
 from db.session import Database, now
 from orchestrator import accounts, actors
 from orchestrator.actors import ROLES, Scope
-from orchestrator.errors import BadInput, Conflict, Denied, NotFound
+from orchestrator.errors import AssayloopError, BadInput, Conflict, Denied, NotFound
 from orchestrator.history.verify import verify
 from orchestrator.settings import Settings
 
@@ -334,3 +334,108 @@ def test_a_role_that_was_raised_from_outside_is_found(laboratory: Database) -> N
         connection.exec_driver_sql("UPDATE account SET role = 'admin' WHERE name = 'a-viewer'")
     (found,) = planted(laboratory)
     assert "account a-viewer, role: 'admin' is stored; by the ledger" in found
+
+
+# Later words on accounts ----------------------------------------------------------------------
+
+
+def test_a_role_is_changed_with_a_reason_and_holds_at_once(
+    laboratory: Database, settings: Settings
+) -> None:
+    """Somebody who changes to another team must not go on stopping our campaigns."""
+    owner = with_token(settings, accounts.login(laboratory, "a-owner", PASSWORD))
+    viewer = with_token(settings, accounts.login(laboratory, "a-viewer", PASSWORD))
+    actors.current(laboratory, Scope.OWN, owner)
+    accounts.set_role(laboratory, ADA, "a-owner", "viewer", "another team")
+    with pytest.raises(Denied, match="a-owner is viewer and may not own"):
+        actors.current(laboratory, Scope.OWN, owner)
+    accounts.set_role(laboratory, ADA, "a-viewer", "owner", "leads it now")
+    with pytest.raises(Denied, match="this token of a-viewer is good for read only"):
+        actors.current(laboratory, Scope.OWN, viewer)
+    again = with_token(settings, accounts.login(laboratory, "a-viewer", PASSWORD))
+    assert actors.current(laboratory, Scope.OWN, again).on_behalf_of == "a-viewer"
+    with laboratory.read() as session:
+        entry = list(repository.entries(session, SYSTEM))[-3]
+    assert (entry.kind, entry.actor_id) == ("role", "ada")
+    assert '"before":"owner","reason":"another team"' in entry.payload
+    assert planted(laboratory) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "reason", "said"),
+    [
+        ("ada", "owner", "x", "ada is the last admin; make another first"),
+        ("a-owner", "owner", "x", "a-owner is owner already"),
+        ("a-owner", "boss", "x", "'boss' is no role"),
+        ("a-owner", "admin", " ", "a reason is required"),
+        ("eve", "owner", "x", "no account 'eve'"),
+        ("a-viewer", "owner", "x", "a-viewer is disabled: left"),
+    ],
+)
+def test_a_role_that_cannot_be_given_is_refused(
+    laboratory: Database, name: str, role: str, reason: str, said: str
+) -> None:
+    accounts.disable(laboratory, ADA, "a-viewer", "left")
+    with pytest.raises(AssayloopError, match=said):
+        accounts.set_role(laboratory, ADA, name, role, reason)
+    assert planted(laboratory) == []
+
+
+def test_who_resets_a_password_can_do_nothing_with_it(
+    laboratory: Database, settings: Settings
+) -> None:
+    """An admin who could sign as somebody else would make every signature doubtful."""
+    token = with_token(settings, accounts.login(laboratory, "a-owner", PASSWORD))
+    accounts.reset_password(laboratory, ADA, "a-owner", OTHER, "forgotten")
+    with pytest.raises(Denied, match="not known here"):
+        actors.current(laboratory, settings=token)
+    with pytest.raises(Denied, match="has this password"):
+        accounts.login(laboratory, "a-owner", PASSWORD)
+    for refused in (accounts.authenticate, accounts.login):
+        with pytest.raises(Denied, match="an admin gave a-owner this password; `assayloop account"):
+            refused(laboratory, "a-owner", OTHER)
+    with pytest.raises(BadInput, match="the new one is the old one"):
+        accounts.set_password(laboratory, "a-owner", OTHER, OTHER)
+    accounts.set_password(laboratory, "a-owner", OTHER, PASSWORD)
+    accounts.login(laboratory, "a-owner", PASSWORD)
+    assert planted(laboratory) == []
+
+
+def test_a_temporary_password_cannot_be_made_lasting_from_outside(laboratory: Database) -> None:
+    accounts.reset_password(laboratory, ADA, "a-owner", OTHER, "forgotten")
+    with laboratory.engine.begin() as connection:
+        connection.execute(
+            update(Secret).where(Secret.account == "a-owner").values(kind="password")
+        )
+    assert planted(laboratory) == ["table secret, 'a-owner/password': no entry made it as it is"]
+
+
+def test_a_password_is_reset_for_a_reason_and_an_active_account(laboratory: Database) -> None:
+    with pytest.raises(BadInput, match="a reason is required"):
+        accounts.reset_password(laboratory, ADA, "a-owner", OTHER, "")
+    accounts.disable(laboratory, ADA, "a-owner", "left")
+    with pytest.raises(Conflict, match="a-owner is disabled: left; an account ends for good"):
+        accounts.reset_password(laboratory, ADA, "a-owner", OTHER, "came back")
+
+
+# What runs for days ---------------------------------------------------------------------------
+
+
+def test_whoever_began_something_may_go_on_while_they_may_act(
+    laboratory: Database, settings: Settings
+) -> None:
+    """A driver that outlives its login would write on nobody's behalf."""
+    first = with_token(settings, accounts.login(laboratory, "a-operator", PASSWORD, hours=1))
+    actor = actors.current(laboratory, settings=first)
+    actors.require_still(laboratory, actor, settings=first)
+    renewed = with_token(settings, accounts.login(laboratory, "a-operator", PASSWORD))
+    actors.require_still(laboratory, actor, settings=renewed)
+    other = with_token(settings, accounts.login(laboratory, "a-owner", PASSWORD))
+    with pytest.raises(Denied, match="a-operator began this, and is not logged in here any longer"):
+        actors.require_still(laboratory, actor, settings=other)
+    accounts.set_role(laboratory, ADA, "a-operator", "viewer", "on leave")
+    with pytest.raises(Denied, match="a-operator is viewer and may not operate"):
+        actors.require_still(laboratory, actor, settings=first)
+    alone = actors.operating_system()
+    with pytest.raises(Denied, match="has become multi-user since this began"):
+        actors.require_still(laboratory, alone, settings=settings)
