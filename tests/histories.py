@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 
 from db.ledger import Actor, Draft, append
 from db.models import SYSTEM, Anchor, LedgerEntry
 from db.session import Database
-from orchestrator.history import anchors
+from orchestrator.history import anchors, copying, refold
 
 CAMPAIGN = "11111111-2222-4333-8444-555555555555"
 ACTOR = Actor("os account", "ada")
@@ -67,6 +67,18 @@ MEASUREMENT: dict[str, Any] = {
     "place": "",
     "supersedes": None,
 }
+
+
+def rows(database: Database) -> dict[str, list[str]]:
+    """All rows of all tables but who drives what, as the driver gives them, on both kinds alike."""
+    with database.read() as session:
+        return {
+            table.name: sorted(
+                repr([int(one) if isinstance(one, bool) else one for one in row])
+                for row in session.execute(select(refold.untyped(table.name)))
+            )
+            for table in copying.TABLES
+        }
 
 
 def write(database: Database, draft: Draft, *, chain: str = CAMPAIGN, at: int = 1) -> LedgerEntry:

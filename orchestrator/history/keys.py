@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from db import models, repository
@@ -83,7 +83,10 @@ def revoke(database: Database, name: str, actor: Actor, reason: str) -> SigningK
         if row.revoked_at is not None:
             raise Conflict(f"the key {row.key} was revoked before: {row.reason}")
         draft = Draft("revoke key", {"reason": reason})
-        draft.set("signing_key", key=row.key, revoked_at=now(), reason=reason)
+        # The clock may have been set back since it signed, and what it signed still counts.
+        signed = select(func.max(models.Anchor.at)).where(models.Anchor.key == row.key)
+        at = max(now(), session.scalar(signed) or 0)
+        draft.set("signing_key", key=row.key, revoked_at=at, reason=reason)
         append(session, SYSTEM, actor, draft, now())
     with database.read() as session:
         return session.get_one(SigningKey, row.key)
@@ -197,8 +200,8 @@ def anchor(database: Database, settings: Settings, out: Path | None = None) -> l
             for head in _heads(session)
             if head.sequence > done.heads.get(head.chain, 0)
         ]
+        _copy(session, made)  # before the file: this is undone where the other fails
         _append(target, made)
-        _copy(session, made)
     return made
 
 
@@ -227,10 +230,16 @@ def _heads(session: Session) -> Iterator[LedgerEntry]:
 def _append(target: Path, made: Sequence[Anchor]) -> None:
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with target.open("a", encoding="utf-8") as lines:
-            lines.writelines(f"{one.line()}\n" for one in made)
-            lines.flush()
-            os.fsync(lines.fileno())
+        with target.open("ab", buffering=0) as lines:
+            before = lines.seek(0, os.SEEK_END)
+            try:
+                rest = "".join(f"{one.line()}\n" for one in made).encode()
+                while rest:
+                    rest = rest[lines.write(rest) :]
+                os.fsync(lines.fileno())
+            except OSError:
+                lines.truncate(before)  # a half line would be no anchor
+                raise
     except OSError as error:
         what = f"{target} cannot be written: {error.strerror}"
         raise BadInput.of(ANCHORS, what, "name a file that may be written") from None

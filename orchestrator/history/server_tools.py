@@ -122,7 +122,8 @@ def _run(command: Sequence[str], environment: dict[str, str], name: str) -> str:
     except OSError as error:
         raise BadInput.of(TOOLS, f"{command[0]} cannot be run: {error.strerror}") from None
     if ended.returncode:
-        said = [line for line in ended.stderr.splitlines() if line.strip()]
+        lines = ended.stderr.splitlines()
+        said = [line.removeprefix(f"{name}: ") for line in lines if line.strip()]
         if not said and ended.returncode < 0:
             said = [f"it was ended by {signal.Signals(-ended.returncode).name}"]
         raise BadInput.of(name, " ".join(said[:3]) or f"ended with {ended.returncode}")

@@ -15,11 +15,11 @@ from db.models import SYSTEM, Lease
 from db.session import Database
 from orchestrator import accounts
 from orchestrator.errors import BadInput, SchemaMismatch, Unverified
-from orchestrator.history import copying, refold
+from orchestrator.history import copying
 from orchestrator.history.verify import verify
 from orchestrator.settings import Settings
 from tests import histories
-from tests.histories import CAMPAIGN
+from tests.histories import CAMPAIGN, rows
 from tests.intruder import Intruder
 
 PASSWORD = "correct horse battery"
@@ -32,18 +32,6 @@ def copied(source: Database, url: str) -> list[tuple[int, int]]:
     with copying.vacant(Settings.other(url, "--to")) as target:
         copying.copy(source, target, lambda done, total: told.append((done, total)))
     return told
-
-
-def rows(database: Database) -> dict[str, list[str]]:
-    """All rows of all tables, as the driver gives them."""
-    with database.read() as session:
-        return {
-            table.name: sorted(
-                repr([int(one) if isinstance(one, bool) else one for one in row])
-                for row in session.execute(select(refold.untyped(table.name)))
-            )
-            for table in copying.TABLES
-        }
 
 
 @pytest.fixture
