@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Select, Text, and_, func, or_, select, tuple_, type_coerce
 from sqlalchemy.orm import Session, aliased
@@ -26,6 +26,8 @@ from db.states import OPEN, JobState
 
 DOUBTS = ("suspect", "retracted")
 """Kinds of flags under which a measurement no longer stands."""
+
+Row = TypeVar("Row", bound=Base)
 
 
 def campaigns(session: Session) -> Sequence[Campaign]:
@@ -97,6 +99,11 @@ def next_number(session: Session, model: type[Base], campaign_id: str) -> int:
         select(func.max(columns["number"])).where(columns["campaign"] == campaign_id)
     )
     return (last or 0) + 1
+
+
+def numbered(session: Session, model: type[Row], campaign_id: str, number: int) -> Row | None:
+    """The row of that number in a campaign; None where there is none, whatever the number."""
+    return session.get(model, (campaign_id, number)) if 0 < number < 2**63 else None
 
 
 def position(session: Session, chain: str) -> int:

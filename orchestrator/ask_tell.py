@@ -157,7 +157,7 @@ def _giver(parts: Parts, name: str) -> Capabilities:
 
 
 def _known(session: Session, parts: Parts, candidate: int) -> int:
-    row = session.get(Candidate, (parts.campaign, candidate))
+    row = repository.numbered(session, Candidate, parts.campaign, candidate)
     if row is None:
         raise BadInput.of("candidate", f"there is no candidate {candidate}")
     return row.duplicate_of or row.number

@@ -41,7 +41,7 @@ def find(session: Session, campaign_id: str, number: int) -> Measurement:
     Raises:
         NotFound: it has none of that number.
     """
-    row = session.get(Measurement, (campaign_id, number))
+    row = repository.numbered(session, Measurement, campaign_id, number)
     if row is None:
         last = repository.next_number(session, Measurement, campaign_id) - 1
         raise NotFound("measurement", str(number), [f"1 to {last}"] if last else [])

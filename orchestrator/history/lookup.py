@@ -37,7 +37,7 @@ def round_(session: Session, campaign: Campaign, number: int) -> Round:
     Raises:
         NotFound: there is none.
     """
-    row = session.get(Round, (campaign.id, number))
+    row = repository.numbered(session, Round, campaign.id, number)
     if row is None:
         known = [f"1 to {campaign.rounds}"] if campaign.rounds else []
         raise NotFound("round", str(number), known)

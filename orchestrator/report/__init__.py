@@ -55,8 +55,11 @@ def page_file(template: str, said: dict[str, Any], path: Path) -> Path:
     text = _environment().get_template(template).render(**said)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    return partial.replace(path)
+    try:
+        partial.write_text(text, encoding="utf-8")
+        return partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _page(parts: Parts, known: Known) -> dict[str, Any]:
