@@ -65,20 +65,20 @@ def run(url: str, *statements: str) -> None:
     database.close()
 
 
-def test_a_database_that_was_tidied_up(laboratory: Database, database_url: str) -> None:
+def test_a_database_that_was_tidied_up(laboratory: Database) -> None:
     """VACUUM moves every row to another place."""
-    sqlite = database_url.startswith("sqlite")
+    sqlite = laboratory.url.startswith("sqlite")
     laboratory.close()
-    run(database_url, *(["VACUUM", "REINDEX"] if sqlite else ["VACUUM (FULL, ANALYZE)"]))
+    run(laboratory.url, *(["VACUUM", "REINDEX"] if sqlite else ["VACUUM (FULL, ANALYZE)"]))
     assert verify(laboratory).problems == ()
 
 
 def test_a_database_that_was_dumped_and_restored(
-    laboratory: Database, database_url: str, tmp_path: Path, postgresql_tools: Path
+    laboratory: Database, tmp_path: Path, postgresql_tools: Path
 ) -> None:
     """By the database's own means, as text."""
     laboratory.close()
-    if database_url.startswith("sqlite"):
+    if laboratory.url.startswith("sqlite"):
         old = tmp_path / "assayloop.db"
         with closing(sqlite3.connect(old)) as source:
             script = "\n".join(source.iterdump())
@@ -86,7 +86,7 @@ def test_a_database_that_was_dumped_and_restored(
         with closing(sqlite3.connect(old)) as target:
             target.executescript(script)
     else:
-        place = database_url.replace("postgresql+psycopg", "postgresql")
+        place = laboratory.url.replace("postgresql+psycopg", "postgresql")
         dump = tmp_path / "dump.sql"
         tools = [[postgresql_tools / "pg_dump", "--clean", f"--file={dump}", place]]
         tools.append([postgresql_tools / "psql", "--quiet", f"--file={dump}", place])
@@ -140,14 +140,14 @@ sys.exit(any([os.waitpid(child, 0)[1] for child in children]))
 
 
 @pytest.mark.slow
-def test_eight_people_who_write_at_once(laboratory: Database, database_url: str) -> None:
+def test_eight_people_who_write_at_once(laboratory: Database) -> None:
     """Each in a process and by a token of their own, into one campaign and the system chain."""
     accounts.create(laboratory, ADA, "root-admin", "Grace Hopper", "admin", PASSWORD)
     for number in range(1, 9):
         name, full_name = f"person-{number}", f"Person {number}"
         accounts.create(laboratory, ADA, name, full_name, "operator", PASSWORD)
     laboratory.close()  # a connection must not be shared with what is forked
-    command = [sys.executable, "-c", WRITERS, database_url, PASSWORD, "8", "4"]
+    command = [sys.executable, "-c", WRITERS, laboratory.url, PASSWORD, "8", "4"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert verify(laboratory).problems == ()

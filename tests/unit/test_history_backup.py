@@ -69,9 +69,9 @@ def restored(place: Path, url: str) -> Database:
 
 
 @pytest.fixture
-def elsewhere(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[str]:
+def elsewhere(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path) -> Iterator[str]:
     """URL of an empty database of the same kind."""
-    if database_url.startswith("sqlite"):
+    if database_kind == "sqlite":
         yield f"sqlite:///{tmp_path / 'elsewhere.db'}"
         return
     from tests.conftest import _run
@@ -84,15 +84,15 @@ def elsewhere(request: pytest.FixtureRequest, database_url: str, tmp_path: Path)
 
 
 def test_a_backup_while_a_campaign_writes_is_of_one_moment(
-    database: Database, database_url: str, elsewhere: str, tmp_path: Path, postgresql_tools: Path
+    database: Database, elsewhere: str, tmp_path: Path, postgresql_tools: Path
 ) -> None:
     """Nobody stops a campaign of three weeks for a backup."""
     histories.everything(database)
     large = Draft("deliver")  # so that SQLite copies it in more than one step
     large.attach(os.urandom(5 << 20), "application/octet-stream")
     histories.write(database, large)
-    settings = Settings.read(os.environ | {"ASSAYLOOP_DATABASE_URL": database_url})
-    with writing(database_url) as writer:
+    settings = Settings.read(os.environ | {"ASSAYLOOP_DATABASE_URL": database.url})
+    with writing(database.url) as writer:
         lines = writer.stdout
         assert lines is not None
         with database.read() as session:
@@ -187,12 +187,12 @@ def test_a_backup_of_other_chains_than_its_manifest_says_is_refused(
 
 
 def test_a_backup_goes_nowhere_but_into_an_empty_database_of_its_kind(
-    place: Path, database_url: str, tmp_path: Path, database: Database
+    place: Path, database: Database, tmp_path: Path
 ) -> None:
     with pytest.raises(BadInput, match=r"is not empty. It has rows: .*\d+ of ledger_entry"):
-        restored(place, database_url)
+        restored(place, database.url)
     assert verify(database).ok
-    sqlite = database_url.startswith("sqlite")
+    sqlite = database.url.startswith("sqlite")
     other = "postgresql://nobody@localhost/none" if sqlite else f"sqlite:///{tmp_path}/other.db"
     with pytest.raises(BadInput, match="then `assayloop db copy` from there"):
         restored(place, other)
@@ -228,11 +228,11 @@ backup.make(Database(sys.argv[1]), settings, Path(sys.argv[2]), progress)
 """
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_a_killed_backup_has_no_name(database: Database, database_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+def test_a_killed_backup_has_no_name(database: Database, tmp_path: Path) -> None:
     """The night's power cut."""
     histories.everything(database)
-    command = [sys.executable, "-c", KILLED, database_url, str(tmp_path / "backup")]
+    command = [sys.executable, "-c", KILLED, database.url, str(tmp_path / "backup")]
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == -9
     assert not (tmp_path / "backup").exists()
     (left,) = tmp_path.glob(".backup.*.part")

@@ -45,7 +45,7 @@ def history(database: Database) -> Database:
     return database
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_a_copy_to_the_other_database_and_back_is_the_same(
     history: Database, tmp_path: Path, postgresql_url: str
 ) -> None:
@@ -65,9 +65,9 @@ def test_a_copy_to_the_other_database_and_back_is_the_same(
         source.close()
 
 
-def test_a_copy_is_of_one_moment(history: Database, database_url: str, tmp_path: Path) -> None:
+def test_a_copy_is_of_one_moment(history: Database, tmp_path: Path) -> None:
     """What a campaign writes while it is copied must not be there by half."""
-    before, other = rows(history), Database(database_url)
+    before, other = rows(history), Database(history.url)
 
     def meanwhile(done: int, total: int) -> None:
         accounts.logout(other, "nobody:")
@@ -87,12 +87,12 @@ def test_a_copy_is_of_one_moment(history: Database, database_url: str, tmp_path:
 
 
 def test_a_database_with_something_in_it_is_not_written_to(
-    history: Database, database_url: str, tmp_path: Path
+    history: Database, tmp_path: Path
 ) -> None:
     """Two histories in one database could never be told apart."""
     before = rows(history)
     with pytest.raises(BadInput, match=r"is not empty. It has rows: .*\d+ of ledger_entry"):
-        copied(history, database_url)
+        copied(history, history.url)
     assert rows(history) == before
     file = tmp_path / "stock.db"
     with closing(sqlite3.connect(file)) as stock:
@@ -107,7 +107,7 @@ def test_a_database_with_something_in_it_is_not_written_to(
     assert list(tmp_path.glob("stock*")) == [file]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_an_empty_database_of_another_release_is_refused(
     history: Database, postgresql_url: str
 ) -> None:
