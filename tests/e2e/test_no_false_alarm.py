@@ -88,8 +88,8 @@ def test_a_database_that_was_dumped_and_restored(
     else:
         place = laboratory.url.replace("postgresql+psycopg", "postgresql")
         dump = tmp_path / "dump.sql"
-        tools = [[postgresql_tools / "pg_dump", "--clean", f"--file={dump}", place]]
-        tools.append([postgresql_tools / "psql", "--quiet", f"--file={dump}", place])
+        tools = [[str(postgresql_tools / "pg_dump"), "--clean", f"--file={dump}", place]]
+        tools.append([str(postgresql_tools / "psql"), "--quiet", f"--file={dump}", place])
         for tool in tools:
             done = subprocess.run(tool, capture_output=True, text=True, check=False)
             assert (done.returncode, done.stderr) == (0, "")
