@@ -157,7 +157,7 @@ def _outcomes(
             _LOG.warning(why, path, name, other[0])
             continue
         found[name] = [_OUTCOMES[text] for text in cells]
-    return list(found), np.array(list(found.values()), dtype=np.float32).reshape(-1, lines).T
+    return list(found), np.array(list(found.values()), dtype=np.float32).reshape(len(found), lines).T
 
 
 class _Measured(NamedTuple):
