@@ -157,7 +157,8 @@ def _outcomes(
             _LOG.warning(why, path, name, other[0])
             continue
         found[name] = [_OUTCOMES[text] for text in cells]
-    return list(found), np.array(list(found.values()), dtype=np.float32).reshape(len(found), lines).T
+    outcomes = np.array(list(found.values()), dtype=np.float32)
+    return list(found), outcomes.reshape(len(found), lines).T
 
 
 class _Measured(NamedTuple):
