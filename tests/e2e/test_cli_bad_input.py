@@ -24,9 +24,9 @@ BESIDE = ("-wal", "-shm")
 
 
 def files(folder: Path) -> set[Path]:
-    """Everything that lies there, but originals that were put on disk to be looked at."""
+    """Everything that lies there, but originals put on disk to be looked at, and Matplotlib's."""
     there = {one for one in folder.rglob("*") if not one.name.endswith(BESIDE)}
-    return {one for one in there if "artifacts" not in one.parts}
+    return {one for one in there if not {"artifacts", "matplotlib"} & set(one.parts)}
 
 
 @pytest.fixture

@@ -164,7 +164,7 @@ def test_a_half_or_a_changed_backup_is_refused(place: Path, elsewhere: str, tmp_
     for text_of_it in ("", manifest[:-20], "[]", "{}", manifest.replace("backup/1", "backup/9")):
         (place / MANIFEST).write_text(text_of_it)
         refused(BadInput, "manifest.json cannot be read as a manifest")
-    (place / MANIFEST).write_text(manifest.replace("0004", "0999"))
+    (place / MANIFEST).write_text(manifest.replace(f'"{migrate.newest()}"', '"0999"'))
     refused(BadInput, "at revision 0999; restore it by that release or a later one")
     (place / MANIFEST).unlink()
     refused(BadInput, "is no backup, or one that was not written to its end")

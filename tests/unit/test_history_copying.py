@@ -135,7 +135,7 @@ def test_a_forgery_is_not_laundered(intruder: Intruder, tmp_path: Path) -> None:
     copy.close()
 
 
-@pytest.mark.parametrize("copies", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     ("statement", "said"),
     [
