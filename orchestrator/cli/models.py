@@ -103,7 +103,8 @@ def show_model(
 ) -> None:
     """Show what a model is, how it was trained, and all that its evaluation run measured.
 
-    The figures are those of the run on held-out data that followed the training, from the card.
+    The figures are those of the run on held-out data that followed the training, from the card; of
+    a model of MOSES, those published of its authors' autoencoder stand beside them.
     """
     (model,) = _found([name])
     described = _described(model)
@@ -117,8 +118,24 @@ def show_model(
     for part in ("data", "training"):
         rows = [[name, _text(value)] for name, value in (described[part] or {}).items()]
         print_table([part, ""], rows)
-    rows = [[name, _text(value)] for name, value in described["metrics"].items()]
+    metrics = dict(described["metrics"])
+    moses = metrics.pop("moses", None)
+    rows = [[name, _text(value)] for name, value in metrics.items()]
     print_table(["on held-out data", ""], rows)
+    if moses is not None:
+        _print_moses(model.name, moses)
+
+
+def _print_moses(name: str, metrics: Mapping[str, float]) -> None:
+    """The metrics of MOSES beside those that its authors published of their autoencoder."""
+    from orchestrator.training.moses_published import VAE
+
+    rows = [
+        [metric, cell(metrics.get(metric)), f"{mean:g} ± {deviation:g}"]
+        for metric, (mean, deviation) in VAE.items()
+    ]
+    rows += [[metric, cell(value), ""] for metric, value in metrics.items() if metric not in VAE]
+    print_table(["MOSES", name, "VAE, Polykovskiy et al. 2020"], rows)
 
 
 def _text(value: object) -> str:
@@ -147,7 +164,8 @@ def draw_figures(
 ) -> None:
     """Draw the figures of a model, or of several side by side, and print the files' paths.
 
-    Figures of digits show test images, by default those that `assayloop data get mnist` left.
+    Figures of digits show test images, by default those that `assayloop data get mnist` left;
+    those of molecules compare with the data of the training.
     """
     from orchestrator.latent.protocol import SpaceError
     from orchestrator.training.pictures import draw
@@ -187,9 +205,10 @@ def train(
     """Train a model of a latent space, with the recipe that the shipped one was trained by.
 
     Recipes of digits read MNIST, by default what `assayloop data get mnist` left; recipes of
-    molecules read a file of SMILES, or what `assayloop data add` took in, by name; automata are
-    read from a file or else drawn, and curve draws its data itself. Ctrl-C is safe: --resume goes
-    on where it was. `tensorboard --logdir` of the folder shows the losses.
+    molecules read a file of SMILES, or what `assayloop data add` took in, by name; moses-selfies
+    reads what `assayloop data get moses` left; automata are read from a file or else drawn, and
+    curve draws its data itself. Ctrl-C is safe: --resume goes on where it was.
+    `tensorboard --logdir` of the folder shows the losses.
     """
     from orchestrator.latent.protocol import SpaceError
     from orchestrator.training import run, trainer

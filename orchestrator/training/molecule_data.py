@@ -62,19 +62,21 @@ class MoleculeData:
         return np.sort(order[held_out:]), np.sort(order[:held_out])
 
 
-def load(path: Path, *, merges: int, cache: Path) -> MoleculeData:
+def load(path: Path, *, merges: int, cache: Path, at_most: int | None = None) -> MoleculeData:
     """Molecules of a file of SMILES, one a line, gzipped or not.
 
     The file is read and computed once (minutes for a quarter of a million lines), then cached
-    under its hash.
+    under its hash. Of a file with more than ``at_most`` lines every k-th is read, beginning with
+    the first, for the smallest k that keeps the limit.
 
     Raises:
         SpaceError: the file is missing, unreadable, or has fewer than 100 usable molecules.
     """
     digest = sha256(path)
-    stored = cache / f"molecules-{digest[:16]}-{merges}-{_FORMAT}.npz"
+    part = "" if at_most is None else f"-of-{at_most}"
+    stored = cache / f"molecules-{digest[:16]}-{merges}{part}-{_FORMAT}.npz"
     if not stored.exists():
-        _prepare(path, merges, stored)
+        _prepare(path, merges, at_most, stored)
     with prepared(stored) as arrays:
         vocabulary = Vocabulary(
             tuple(arrays["vocabulary"].tolist()),
@@ -91,8 +93,10 @@ def load(path: Path, *, merges: int, cache: Path) -> MoleculeData:
         )
 
 
-def _prepare(path: Path, merges: int, stored: Path) -> None:
+def _prepare(path: Path, merges: int, at_most: int | None, stored: Path) -> None:
     lines = list(read_smiles(path))
+    if at_most is not None:
+        lines = lines[:: max(1, -(-len(lines) // at_most))]
     rows: dict[str, _Row] = {}
     skipped: Counter[str] = Counter()
     for row in each(_measure, lines):

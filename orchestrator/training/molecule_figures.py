@@ -1,7 +1,8 @@
 """How good a molecule autoencoder is: figures on held-out molecules and on draws from its prior.
 
 Validity, uniqueness, novelty and internal diversity as in MOSES (Polykovskiy et al. 2020,
-doi:10.3389/fphar.2020.565644); active units as in Burda et al. 2016, arXiv:1509.00519.
+doi:10.3389/fphar.2020.565644); active units as in Burda et al. 2016, arXiv:1509.00519; the Fréchet
+ChemNet distance where ``fcd`` is installed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from scipy.stats import wasserstein_distance
 from orchestrator.latent import chemistry
 from orchestrator.latent.molecule_codec import Codec
 from orchestrator.latent.molecule_networks import MoleculeVae
+from orchestrator.training import chemnet
 from orchestrator.training.molecule_data import MoleculeData
 
 _DIVERSITY_SAMPLE = 1_000
@@ -54,6 +56,7 @@ def figures(
         "reconstruction_exact": float(np.mean(exact)),
         "encode_per_second": round(len(held_out) / (encoded - started)),
         "decode_per_second": round(len(held_out) / (decoded - encoded)),
+        "threads": torch.get_num_threads(),
         **_posterior(network, data, held_out),
         **_head(codec, means, data.properties[held_out]),
         **_prior(codec, data, training, held_out, rng),
@@ -96,8 +99,7 @@ def _prior(
     rng: np.random.Generator,
 ) -> dict[str, Any]:
     """10,000 draws from N(0, I), untruncated, against the held-out molecules."""
-    points = rng.standard_normal((len(held_out), codec.network.latent))
-    smiles = [s for s in codec.decode(points) if s is not None]
+    smiles = [s for s in drawn(codec, len(held_out), rng) if s is not None]
     if not smiles:
         return {"prior_valid": 0.0}
     unique = sorted(set(smiles))
@@ -110,13 +112,25 @@ def _prior(
         for i, name in enumerate(chemistry.PROPERTIES)
     }
     return {
-        "prior_valid": len(smiles) / len(points),
+        "prior_valid": len(smiles) / len(held_out),
         "prior_unique": len(unique) / len(smiles),
         "prior_novel": float(np.mean([s not in known for s in unique])),
         "prior_internal_diversity": _diversity(unique, rng),
         "prior_best_qed": float(measured[:, 0].max()),
         **distances,
+        **_chemnet(smiles, [data.smiles[i] for i in held_out]),
     }
+
+
+def drawn(codec: Codec, count: int, rng: np.random.Generator) -> list[str | None]:
+    """Canonical SMILES of draws from N(0, I), untruncated; None where one is no molecule."""
+    return codec.decode(rng.standard_normal((count, codec.network.latent)))
+
+
+def _chemnet(smiles: Sequence[str], held_out: Sequence[str]) -> dict[str, float]:
+    if not chemnet.installed() or len(smiles) < 2:
+        return {}
+    return {"prior_fcd": chemnet.distance(chemnet.moments(smiles), chemnet.moments(held_out))}
 
 
 def _diversity(smiles: list[str], rng: np.random.Generator) -> float:

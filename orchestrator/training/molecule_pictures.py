@@ -13,6 +13,7 @@ from orchestrator.latent.protocol import Space
 from orchestrator.latent.registry import Model
 from orchestrator.plots.landscape import principal_plane
 from orchestrator.plots.models import Map, distributions, maps, strips
+from orchestrator.plots.molecules import units
 from orchestrator.plots.objects import show
 from orchestrator.plots.style import MUTED, Floats, title
 from orchestrator.training.molecule_data import MoleculeData
@@ -49,6 +50,10 @@ def molecule_figures(
         labels = ("held-out molecules", "draws from the prior")
         yield f"{model.name}-properties", distributions(_NAMES, found, drawn, labels)
         yield f"{model.name}-samples", _samples(space, smiles, drawn)
+        metrics = model.card["metrics"]
+        if "kl_nats_per_unit" in metrics:
+            figure = units(metrics["kl_nats_per_unit"], metrics["active_units"])
+            yield f"{model.name}-units", figure
 
 
 def _plane(space: Space, data: MoleculeData, rows: list[int]) -> Figure:

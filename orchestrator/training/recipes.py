@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -47,6 +47,11 @@ class Recipe:
     """Largest norm of the gradient."""
     patience: int = 0
     """Epochs without a lower loss on objects kept apart, after which training stops; 0: never."""
+    at_most: int | None = None
+    """Lines of the data that are read, evenly taken from all of it; None reads all."""
+    benchmark: Literal["moses"] | None = None
+    """By whose metrics and test sets it is judged besides; without other data it is trained on the
+    benchmark's own."""
 
     @property
     def reads(self) -> Reads:
@@ -92,6 +97,8 @@ _SELFIES: dict[str, int | float | str] = {
     "decoder": 512,
 }
 """Network of the autoencoders of SELFIES."""
+_SELFIES_WEIGHTS = {"kl": 0.1, "warm_up": 0.4, "property": 5.0}
+"""Where they have a property head."""
 _SELFIES_SCHEDULE = {
     "epochs": 6,
     "batch": 64,
@@ -244,7 +251,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "molecules",
                 "SELFIES VAE of ZINC-250k with a property head for QED, logP and SA",
                 _SELFIES | {"head": 128},
-                {"kl": 0.1, "warm_up": 0.4, "property": 5.0},
+                _SELFIES_WEIGHTS,
                 **_SELFIES_SCHEDULE,
             ),
             _recipe(
@@ -254,6 +261,18 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 _SELFIES | {"head": 0},
                 {"kl": 0.1, "warm_up": 0.4},
                 **_SELFIES_SCHEDULE,
+            ),
+            replace(
+                _recipe(
+                    "moses-selfies",
+                    "molecules",
+                    "SELFIES VAE like zinc-selfies of 200,000 molecules, evenly taken from MOSES",
+                    _SELFIES | {"head": 128},
+                    _SELFIES_WEIGHTS,
+                    **_SELFIES_SCHEDULE,
+                ),
+                at_most=200_000,
+                benchmark="moses",
             ),
             _recipe(
                 "smiles",

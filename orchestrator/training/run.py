@@ -34,7 +34,8 @@ def train(
     Args:
         recipe_name: one of ``orchestrator.training.recipes.RECIPES``.
         data: MNIST's wheel or ``.npz``, or a file of SMILES, as the recipe needs; a file there, or
-            the name of prepared data in ``cache``. None for recipes that draw their data.
+            the name of prepared data in ``cache``. None for recipes that draw their data, or that
+            have data by default.
         out: folder for checkpoint, log, weights and card; made if missing.
         seed: instead of the recipe's.
         epochs: instead of the recipe's.
@@ -74,7 +75,7 @@ def train(
 
 def _name(chosen: Recipe, data: Path | None) -> str | None:
     if data is None:
-        return "mnist" if chosen.reads == "digits" else None
+        return "mnist" if chosen.reads == "digits" else chosen.benchmark
     return data.name
 
 
@@ -97,16 +98,25 @@ def build_task(chosen: Recipe, data: Path | None, cache: Path) -> Task:
         return AutomataTask(chosen, automaton_data.load(data, seed=chosen.seed, cache=cache))
     if chosen.reads == "digits":
         return _digits(chosen, load_digits(data, cache=cache))
-    if data is None:
+    if data is None and chosen.benchmark is None:
         raise SpaceError(f"recipe {chosen.name} reads a file of SMILES; name it by --data")
     from orchestrator.training.collection import locate
 
-    if chosen.task == "smiles":
-        return _smiles(chosen, locate(data, cache), cache)
+    path = locate(data or Path(str(chosen.benchmark)), cache)
+    return (
+        _smiles(chosen, path, cache) if chosen.task == "smiles" else _selfies(chosen, path, cache)
+    )
+
+
+def _selfies(chosen: Recipe, path: Path, cache: Path) -> Task:
     from orchestrator.training.molecule_data import load
     from orchestrator.training.molecules import MERGES, MoleculeTask
+    from orchestrator.training.moses import MosesTask, check_test_sets
 
-    return MoleculeTask(chosen, load(locate(data, cache), merges=MERGES, cache=cache))
+    if chosen.benchmark == "moses":
+        check_test_sets(cache)  # before the minutes that the data take
+    data = load(path, merges=MERGES, cache=cache, at_most=chosen.at_most)
+    return MosesTask(chosen, data, cache) if chosen.benchmark else MoleculeTask(chosen, data)
 
 
 def _digits(chosen: Recipe, data: DigitData) -> Task:

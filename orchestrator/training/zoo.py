@@ -87,7 +87,9 @@ def molecules_of(model: Model, data: Path, cache: Path) -> MoleculeData:
     from orchestrator.training.molecule_data import load
 
     merges = len(model.card["vocabulary"]["merges"])
-    found = load(locate(data, cache), merges=merges, cache=cache)
+    recipe = RECIPES.get(model.card["name"])
+    at_most = recipe.at_most if recipe else None
+    found = load(locate(data, cache), merges=merges, cache=cache, at_most=at_most)
     check_data(model, found.sha256)
     return found
 

@@ -46,6 +46,20 @@ def test_a_model_is_shown_with_what_its_evaluation_measured(terminal: Terminal) 
     assert "no model is named 'digit'" in terminal.refused("models", "show", "digit")
 
 
+def test_the_metrics_of_moses_stand_beside_the_published_ones(terminal: Terminal) -> None:
+    folder = terminal.folder / "home" / "models" / "mine"
+    folder.mkdir(parents=True)
+    moses = {"valid": 0.875, "Novelty": 0.75, "logP": 0.0625}
+    card = {"name": "moses-selfies", "task": "molecules", "metrics": {"moses": moses}}
+    (folder / "card.json").write_text(json.dumps(card))
+    lines = terminal("models", "show", "mine").out.splitlines()
+    rows = {line.split()[0]: line.split()[1:] for line in lines if line.split()}
+    assert rows["valid"] == ["0.875", "0.9767", "±", "0.0012"]
+    assert rows["FCD/Test"] == ["0.099", "±", "0.0125"]
+    assert rows["logP"] == ["0.0625"]
+    assert terminal("models", "show", "mine", "--json").json["metrics"]["moses"] == moses
+
+
 @pytest.mark.parametrize(
     ("names", "each", "together"),
     [

@@ -20,6 +20,13 @@ PROJECT = PYPROJECT["project"]
 PACKAGES: list[str] = PYPROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
 REQUIREMENTS = [Requirement(line) for line in PROJECT["dependencies"]]
 DEV_REQUIREMENTS = [Requirement(line) for line in PROJECT["optional-dependencies"]["dev"]]
+OPTIONAL = [
+    Requirement(line)
+    for extra, lines in PROJECT["optional-dependencies"].items()
+    if extra != "dev"
+    for line in lines
+]
+"""What a user may install besides."""
 BROUGHT_BY = {"markupsafe": "jinja2", "pydantic-core": "pydantic"}
 """Distributions that are another one's other half: whoever has the second has the first."""
 
@@ -60,7 +67,7 @@ def _imported(package: str) -> Iterator[tuple[str, Path]]:
 
 def test_what_is_imported_is_required() -> None:
     """Else the wheel works only where something else happens to bring the library along."""
-    required = {canonicalize_name(requirement.name) for requirement in REQUIREMENTS}
+    required = {canonicalize_name(one.name) for one in [*REQUIREMENTS, *OPTIONAL]}
     provider = packages_distributions()
     missing = set()
     for package in PACKAGES:

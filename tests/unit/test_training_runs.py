@@ -98,8 +98,12 @@ def outcomes(molecules: Path) -> Path:
 
 @pytest.fixture
 def data(
-    digits: Path, molecules: Path, outcomes: Path, automata: Path
+    digits: Path, molecules: Path, outcomes: Path, automata: Path, tmp_path: Path
 ) -> Callable[[str], Path | None]:
+    """The file for a recipe; the test sets of MOSES are a few molecules of the same kind."""
+    smiles = molecules.read_text(encoding="utf-8").splitlines()[:300:5]
+    for name, lines in (("moses-test", smiles[:30]), ("moses-scaffolds", smiles[30:])):
+        (tmp_path / f"{name}.smi.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
     files = {
         "automata": automata,
         "digits": digits,
