@@ -210,7 +210,8 @@ def test_molecules_are_drawn_with_their_properties_beside_draws_from_the_prior(
     ended = terminal("models", "figures", "mine", "--data", file, "--out", "pictures")
     assert ended.code == 0
     written = [Path(line) for line in ended.out.split()]
-    assert [one.stem for one in written] == ["mine-latent", "mine-properties", "mine-samples"]
+    figures = ("latent", "properties", "samples", "units")
+    assert [one.stem for one in written] == [f"mine-{figure}" for figure in figures]
     assert all(_is_drawn(terminal.folder / path) for path in written)
 
 
