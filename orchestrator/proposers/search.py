@@ -43,9 +43,9 @@ _PLANE = 8
 _STRIDES = (0.3, 0.5, 0.8)
 """Scales where candidates are bred: smaller ones decode to their parents again."""
 _GENERATIONS = 3
-_BROOD = 64
+_BROOD = 32
 """Candidates bred in each generation."""
-_STRANGERS = 64
+_STRANGERS = 32
 """Draws from the prior in the first one."""
 _PARENTS = 8
 
