@@ -39,6 +39,7 @@ def troubled(lab: Lab) -> str:
     accounts.create(lab.database, actors.operating_system(), "ada", "Ada Byron", "admin", PASSWORD)
     accounts.create(lab.database, ada, "otto", "Otto Smith", "owner", PASSWORD)
     accounts.create(lab.database, ada, "aude", "Aude Roy", "auditor", PASSWORD)
+    accounts.keep_login(Settings.read(), accounts.login(lab.database, "otto", PASSWORD))
     lab.actor = Actor("account", "otto", mode="multi-user")
     acts = {"2": ["failed transient"], "3": ["rejected"], "4": ["break"], "5": ["stranger"]}
     parts = {"evaluators": [lab.bench(acts, idempotent=False)], "proposer": GP}

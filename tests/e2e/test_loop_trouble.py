@@ -223,7 +223,7 @@ class Coarse(BoxSpace):
 def coarse(monkeypatch: pytest.MonkeyPatch) -> type[Coarse]:
     """The box of the test, in the place of the real one."""
     kind = type("Box", (Coarse,), {})
-    monkeypatch.setattr(wiring, "space", lambda spec: kind(spec.space.parameters))
+    monkeypatch.setattr(wiring, "space", lambda spec, *_: kind(spec.space.parameters))
     return kind
 
 
