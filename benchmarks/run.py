@@ -36,14 +36,17 @@ class Cell:
     seed: int
     target: int | None = None
     """The digit, for ``digit-four.yaml``."""
+    model: str | None = None
+    """Another model than the spec's, for ``drug-like.yaml``."""
 
     @property
     def overrides(self) -> list[str]:
         """The changes of the shipped spec."""
         changes = [f"seed={self.seed}"]
+        if self.model is not None:
+            changes.append(f"space.model={self.model}")
         if self.target is None:
-            # A space that was shaped by QED would make the search for it look easy.
-            return [*changes, "space.model=zinc-selfies-unlabelled"]
+            return changes
         return [
             *changes,
             f"objective.terms.0.measure=p_{self.target}",
@@ -56,7 +59,10 @@ def cells(full: bool) -> list[Cell]:
     targets = range(10) if full else (2, 3, 4, 5, 9)
     seeds = range(1, 21) if full else range(1, 6)
     digits = [Cell("digit-four.yaml", seed, target) for target in targets for seed in seeds]
-    return [*(Cell("drug-like.yaml", seed) for seed in seeds), *digits]
+    # In a space that QED has shaped the search for it looks easier than it is.
+    models = (None, "zinc-selfies-unlabelled")
+    molecules = [Cell("drug-like.yaml", seed, model=model) for model in models for seed in seeds]
+    return [*molecules, *digits]
 
 
 def run(cell: Cell) -> dict[str, Any]:
@@ -116,14 +122,14 @@ def table(rows: list[dict[str, Any]], command: str) -> str:
         "",
         f"Goal: QED of at least {QED_GOAL} within 200 evaluations (random ZINC molecules: 0.939 in",
         "the mean), every one of the ten best valid, unique and with logP between 0 and 5. The",
-        "space is that of `zinc-selfies-unlabelled`, which no property has shaped.",
+        "space is the spec's, whose training knew QED, and one that no property has shaped.",
         "",
-        "| seed | best QED | evaluations | rounds | ten best sound | seconds | goal |",
-        "|---|---|---|---|---|---|---|",
+        "| space | seed | best QED | evaluations | rounds | ten best sound | seconds | goal |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {row['seed']} | {row['best']:.4f} | {row['evaluations']} | {row['rounds']} | "
-        f"{_yes(row['sound'])} | {row['seconds']:.0f} | {_yes(row['passed'])} |"
+        f"| {row['model'] or 'zinc-selfies'} | {row['seed']} | {row['best']:.4f} | "
+        f"{row['evaluations']} | {row['rounds']} | {_yes(row['sound'])} | {row['seconds']:.0f} | {_yes(row['passed'])} |"
         for row in rows
         if row["target"] is None
     ]
