@@ -129,7 +129,8 @@ def table(rows: list[dict[str, Any]], command: str) -> str:
     ]
     lines += [
         f"| {row['model'] or 'zinc-selfies'} | {row['seed']} | {row['best']:.4f} | "
-        f"{row['evaluations']} | {row['rounds']} | {_yes(row['sound'])} | {row['seconds']:.0f} | {_yes(row['passed'])} |"
+        f"{row['evaluations']} | {row['rounds']} | {_yes(row['sound'])} | "
+        f"{row['seconds']:.0f} | {_yes(row['passed'])} |"
         for row in rows
         if row["target"] is None
     ]
