@@ -46,7 +46,7 @@ def create(database: Database, spec: Spec, actor: Actor) -> str:
     campaign_id = str(uuid.uuid4())
     space = wiring.space(spec)
     with database.write(SYSTEM, campaign_id) as session:
-        model = register_model(session, space, actor)
+        model = register_model(session, space, actor, spec.space.model)
         register_weights(session, spec, actor)
         last = session.scalar(select(func.max(Campaign.ordinal)).where(Campaign.name == spec.name))
         draft = Draft("create")
@@ -84,12 +84,17 @@ def _new_revision(draft: Draft, spec: Spec, number: int, model: str | None, reas
     )
 
 
-def register_model(session: Session, space: Space, actor: Actor) -> str | None:
-    """Keep a space's weights in the system chain, once; returns their hash, None without any."""
+def register_model(
+    session: Session, space: Space, actor: Actor, name: str | None = None
+) -> str | None:
+    """Keep a space's weights in the system chain, once; returns their hash, None without any.
+
+    ``name`` is the model's name or folder, as the spec has it.
+    """
     if not space.model_hash:
         return None
     if session.get(LatentModel, space.model_hash) is None:
-        model = spaces.model_of(space, Settings.read().models)
+        model = spaces.model_of(space, Settings.read().models, name)
         draft = Draft("model")
         draft.attach(model.weights.read_bytes(), "application/x-safetensors")
         draft.new("latent_model", hash=space.model_hash, name=model.name, card=model.card)
@@ -170,7 +175,7 @@ def revise(database: Database, reference: str, spec: Spec, actor: Actor, reason:
         if held := lease.holder(session, row.id, now()):
             who = f"process {held.pid} on {held.host}"
             raise Busy(f"{row.name} is being driven by {who}", "pause it first")
-        model = register_model(session, wiring.space(spec), actor)
+        model = register_model(session, wiring.space(spec), actor, spec.space.model)
         register_weights(session, spec, actor)
         draft = Draft("revise", {"reason": reason, "changes": changed})
         _new_revision(draft, spec, row.revision + 1, model, reason)

@@ -78,13 +78,19 @@ def open_space(
     return space
 
 
-def model_of(space: Space, home: Path | None = None) -> Model:
+def model_of(space: Space, home: Path | None = None, name: str | None = None) -> Model:
     """The model that a space was opened with, by the hash of its weights.
 
+    Args:
+        space: opened by :func:`open_space`.
+        home: folder of the user's own models.
+        name: the model's name or folder, where the spec has one: a folder may lie anywhere.
+
     Raises:
-        SpaceError: no model on disk has that hash.
+        SpaceError: no model on disk has that hash, or none has that name.
     """
-    for model in list_models(home):
+    named = [] if name is None else [find(name, home)]
+    for model in [*named, *list_models(home)]:
         if model.usable and model.card.get("weights_sha256") == space.model_hash:
             return model
     raise SpaceError(f"no model on disk has weights of SHA-256 {space.model_hash}")
