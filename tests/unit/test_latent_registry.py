@@ -96,7 +96,7 @@ def test_of_a_model_whose_weights_do_not_ship_the_card_is_read_and_its_command_t
     elsewhere = str(home / "mine")
     with pytest.raises(SpaceError, match="no model on disk"):
         registry.model_of(registry.open_space("digits", elsewhere))
-    assert registry.model_of(registry.open_space("digits", elsewhere), None, elsewhere).weights
+    assert registry.model_of(registry.open_space("digits", elsewhere), None, elsewhere).usable
 
 
 def test_unknown_names_list_the_known_ones() -> None:
