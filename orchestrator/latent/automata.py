@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from orchestrator.latent import automaton_drawing, gaussian, registry
 from orchestrator.latent.automaton_networks import AutomatonVae
 from orchestrator.latent.automaton_tokens import END, LENGTH, table_of, tokens_of
+from orchestrator.latent.blocks import in_blocks
 from orchestrator.latent.protocol import Decoded, Points, Rendering, SpaceError
 from orchestrator.latent.restore import restored
 from orchestrator.latent.transitions import Tables, canonical, parse, reset_lengths, text
@@ -18,9 +19,6 @@ from orchestrator.latent.transitions import Tables, canonical, parse, reset_leng
 DEFAULT_MODEL = "automata"
 LIMIT = 4.0
 """Campaigns search ±4 in each coordinate: what they look for lies at the edge of the data."""
-_BLOCK = 64
-"""The network sees blocks of this size, the last one padded, so that an object depends neither on
-its neighbours nor on their number."""
 
 
 class AutomataSpace(gaussian.NormalPrior):
@@ -107,11 +105,8 @@ class AutomataSpace(gaussian.NormalPrior):
 def decode_tables(network: AutomatonVae, points: Points) -> tuple[list[Tables | None], list[str]]:
     """Of points ``n x d`` the tables, each ``1 x n x 2`` or None, and why it is None."""
     tables, reasons = [], []
-    for start in range(0, len(points), _BLOCK):
-        part = points[start : start + _BLOCK]
-        block = np.zeros((_BLOCK, network.latent), dtype=np.float32)
-        block[: len(part)] = part
-        for tokens in network.decode(torch.from_numpy(block))[: len(part)].numpy():
+    for _, sequences in in_blocks(network.decode, points.astype(np.float32)):
+        for tokens in sequences.numpy():
             table, reason = table_of(tokens)
             tables.append(table)
             reasons.append(reason)
@@ -121,13 +116,8 @@ def decode_tables(network: AutomatonVae, points: Points) -> tuple[list[Tables | 
 def encode_tokens(network: AutomatonVae, tokens: NDArray[np.int64]) -> Points:
     """Posterior means ``n x d`` of sequences ``n x 17``."""
     means = np.empty((len(tokens), network.latent))
-    with torch.inference_mode():
-        for start in range(0, len(tokens), _BLOCK):
-            part = tokens[start : start + _BLOCK]
-            block = np.full((_BLOCK, LENGTH), END)
-            block[: len(part)] = part
-            mean, _ = network.encode(torch.from_numpy(block))
-            means[start : start + _BLOCK] = mean[: len(part)].numpy()
+    for rows, mean in in_blocks(lambda block: network.encode(block)[0], tokens):
+        means[rows] = mean.numpy()
     return means
 
 

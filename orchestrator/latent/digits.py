@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from orchestrator.latent import gaussian, registry
+from orchestrator.latent.blocks import in_blocks
 from orchestrator.latent.dense_networks import DenseVae
 from orchestrator.latent.digit_networks import SIDE, DigitVae
 from orchestrator.latent.protocol import Decoded, Points, Rendering, SpaceError
@@ -23,9 +24,6 @@ LIMIT = 4.0
 """Campaigns search ±4; the recipe asks for at least 99 % of the test images' means inside."""
 SCALE = 8
 """Pictures for people are this many times larger."""
-_BLOCK = 64
-"""The network sees blocks of this size, the last one padded, so that an object depends neither on
-its neighbours nor on their number."""
 
 
 class DigitsSpace(gaussian.NormalPrior):
@@ -76,14 +74,11 @@ class DigitsSpace(gaussian.NormalPrior):
             SpaceError: an object is no such image.
         """
         means = np.empty((len(objects), self.dim))
-        images = [pixels(item) for item in objects]
-        with torch.inference_mode():
-            for start in range(0, len(images), _BLOCK):
-                part = images[start : start + _BLOCK]
-                block = np.zeros((_BLOCK, 1, SIDE, SIDE), dtype=np.float32)
-                block[: len(part), 0] = np.stack(part) / np.float32(255)
-                mean, _ = self._network.encode(torch.from_numpy(block))
-                means[start : start + _BLOCK] = mean[: len(part)].numpy()
+        images = np.empty((len(objects), 1, SIDE, SIDE), dtype=np.float32)
+        for image, item in zip(images, objects, strict=True):
+            image[0] = pixels(item) / np.float32(255)
+        for rows, mean in in_blocks(lambda block: self._network.encode(block)[0], images):
+            means[rows] = mean.numpy()
         return means
 
     def render(self, content: str | bytes) -> Rendering:
@@ -111,13 +106,8 @@ class DigitsSpace(gaussian.NormalPrior):
 
     def _pixels(self, points: Points) -> NDArray[np.uint8]:
         images = np.empty((len(points), SIDE, SIDE), dtype=np.uint8)
-        with torch.inference_mode():
-            for start in range(0, len(points), _BLOCK):
-                part = points[start : start + _BLOCK]
-                block = np.zeros((_BLOCK, self.dim), dtype=np.float32)
-                block[: len(part)] = part
-                grey = self._network.grey(torch.from_numpy(block))
-                images[start : start + _BLOCK] = grey[: len(part)].numpy()
+        for rows, grey in in_blocks(self._network.grey, points.astype(np.float32)):
+            images[rows] = grey.numpy()
         return images
 
 

@@ -10,17 +10,17 @@ knows molecules (Bengio et al. 2013, arXiv:1305.6663).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 import selfies
 import torch
 from numpy.typing import NDArray
-from rdkit import Chem
 from scipy.special import chdtri
 
 from orchestrator.latent import chemistry
+from orchestrator.latent.blocks import in_blocks
 from orchestrator.latent.molecule_networks import MoleculeVae
 from orchestrator.latent.protocol import Points, SpaceError
 from orchestrator.latent.tokens import END, Vocabulary
@@ -29,11 +29,11 @@ _FLUENCY = 3.0
 """Weight of the language model's log probabilities beside the decoder's where it helps."""
 _OUTSIDE = 0.01
 """A point lies in a molecule's posterior unless it is further out than all but this share of it."""
-_BLOCK = 64
-"""The decoder sees blocks of this size, the last one padded, so that an object depends neither on
-its neighbours nor on their number."""
 _READ = 8
-"""The encoder's blocks are smaller, since each is of sequences of one length."""
+"""The encoder's blocks are small, since each is of sequences of one length."""
+_KEPT = 8192
+"""Molecules remembered: a walk reads what it wrote, a search encodes what it decoded, and many
+points decode to one molecule."""
 
 
 class Codec:
@@ -44,8 +44,8 @@ class Codec:
         self.vocabulary = vocabulary
         self.longest = longest
         """No decoded sequence is longer than the longest one of the training data."""
-        # A walk reads what it wrote before, and a search encodes what it decoded.
-        self.tokens = lru_cache(8192)(self._tokens)
+        self.tokens = lru_cache(_KEPT)(self._tokens)
+        self._posteriors_kept: dict[tuple[int, ...], NDArray[np.float64]] = {}
 
     def decode(self, points: Points) -> list[str | None]:
         """Canonical SMILES of points ``n x d``; None where a point decodes to no molecule."""
@@ -84,14 +84,9 @@ class Codec:
 
     def _write(self, points: Points, fluency: float = 0.0) -> list[list[int]]:
         """Token sequences of points ``n x d``, without end tokens."""
-        sequences: list[list[int]] = []
-        for start in range(0, len(points), _BLOCK):
-            part = points[start : start + _BLOCK]
-            block = np.zeros((_BLOCK, self.network.latent), dtype=np.float32)
-            block[: len(part)] = part
-            rows = self.network.write(torch.from_numpy(block), self.longest, fluency)
-            sequences += map(_ended, rows[: len(part)].tolist())
-        return sequences
+        write = partial(self.network.write, longest=self.longest, fluency=fluency)
+        blocks = in_blocks(write, points.astype(np.float32))
+        return [_ended(sequence) for _, block in blocks for sequence in block.tolist()]
 
     def _tokens(self, smiles: str) -> list[int]:
         """Identifiers of a canonical SMILES, without the end token.
@@ -112,25 +107,31 @@ class Codec:
 
     def encode(self, sequences: Sequence[Sequence[int]]) -> Points:
         """Posterior means ``n x d`` of token sequences without their end token."""
-        means, _ = self._posteriors(sequences)
-        return means
+        return np.asarray(self._posteriors(sequences)[0])
 
-    def _posteriors(self, sequences: Sequence[Sequence[int]]) -> tuple[Points, Points]:
-        """Posterior means and variances, ``n x d`` each."""
-        means = np.empty((len(sequences), self.network.latent))
-        variances = np.empty_like(means)
-        lengths = np.array([len(sequence) for sequence in sequences], dtype=np.int64)
-        for length in np.unique(lengths):
-            members = np.flatnonzero(lengths == length)
-            for start in range(0, len(members), _READ):
-                part = members[start : start + _READ]
-                block = np.full((_READ, length + 1), END)
-                block[: len(part), :length] = [sequences[i] for i in part]
-                with torch.inference_mode():
-                    mean, log_variance = self.network.encode(torch.from_numpy(block))
-                means[part] = mean[: len(part)].numpy()
-                variances[part] = log_variance[: len(part)].exp().numpy()
-        return means, variances
+    def _posteriors(self, sequences: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+        """Posterior means and variances, ``2 x n x d``."""
+        asked = [tuple(sequence) for sequence in sequences]
+        kept = self._posteriors_kept
+        if len(kept) > _KEPT:
+            kept.clear()
+        by_length: dict[int, list[tuple[int, ...]]] = {}
+        for sequence in dict.fromkeys(asked):
+            if sequence not in kept:
+                by_length.setdefault(len(sequence), []).append(sequence)
+        for members in by_length.values():
+            tokens = np.array([(*sequence, END) for sequence in members])
+            for rows, block in in_blocks(self._posterior, tokens, _READ):
+                kept.update(zip(members[rows], block.double().numpy(), strict=True))
+        found = np.empty((2, len(asked), self.network.latent))
+        for i, sequence in enumerate(asked):
+            found[:, i] = kept[sequence]
+        return found
+
+    def _posterior(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Posterior means and variances ``n x 2 x d`` of tokens ``n x length``, end included."""
+        mean, log_variance = self.network.encode(tokens)
+        return torch.stack([mean, log_variance.exp()], dim=1)
 
     def properties(self, points: Points) -> NDArray[np.float64]:
         """The head's QED, logP and synthetic accessibility at points, ``n x 3``.
@@ -156,6 +157,7 @@ def vocabulary_of(card: dict[str, Any]) -> Vocabulary:
     return Vocabulary(tuple(stored["tokens"]), tuple((a, b) for a, b in stored["merges"]))
 
 
+@lru_cache(_KEPT)
 def smiles_of(text: str) -> str | None:
     """Canonical SMILES of a SELFIES string; None where RDKit refuses it or nothing is left.
 
@@ -166,5 +168,5 @@ def smiles_of(text: str) -> str | None:
         return None
     chemistry.saturate(molecule)
     # Reading the canonical form once more settles what the first reading leaves open.
-    again = chemistry.parse(Chem.MolToSmiles(molecule))
-    return None if again is None else str(Chem.MolToSmiles(again))
+    again = chemistry.parse(chemistry.canonical(molecule))
+    return None if again is None else chemistry.canonical(again)

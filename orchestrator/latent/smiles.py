@@ -13,15 +13,12 @@ import torch
 from numpy.typing import NDArray
 
 from orchestrator.latent import chemistry, gaussian, registry
+from orchestrator.latent.blocks import in_blocks
 from orchestrator.latent.molecules import LIMIT, MoleculesSpace
 from orchestrator.latent.protocol import Decoded, Points, SpaceError
 from orchestrator.latent.restore import restored
 from orchestrator.latent.smiles_networks import SmilesAutoencoder
 from orchestrator.latent.smiles_tokens import Alphabet
-
-_BLOCK = 64
-"""The network sees blocks of this size, the last one padded, so that an object depends neither on
-its neighbours nor on their number."""
 
 
 class SmilesSpace(MoleculesSpace):
@@ -61,12 +58,8 @@ class SmilesSpace(MoleculesSpace):
         finite = np.asarray(np.isfinite(points).all(axis=1))
         codes = self._mean + self._std * np.where(finite[:, None], points, 0.0)
         written: list[str] = []
-        for start in range(0, len(codes), _BLOCK):
-            part = codes[start : start + _BLOCK]
-            block = np.zeros((_BLOCK, self.dim), dtype=np.float32)
-            block[: len(part)] = part
-            rows = self._network.decode(torch.from_numpy(block))[: len(part)]
-            written += self._alphabet.decode(rows.numpy())
+        for _, tokens in in_blocks(self._network.decode, codes.astype(np.float32)):
+            written += self._alphabet.decode(tokens.numpy())
         return [
             self._decoded(text) if good else Decoded(None, "", False, "the point is not finite")
             for text, good in zip(written, finite, strict=True)
@@ -82,13 +75,8 @@ class SmilesSpace(MoleculesSpace):
         tokens = np.zeros((len(objects), self._length), dtype=np.int64)
         for row, item in zip(tokens, objects, strict=True):
             row[:] = self._tokens_of_one(item)
-        with torch.inference_mode():
-            for start in range(0, len(tokens), _BLOCK):
-                part = tokens[start : start + _BLOCK]
-                block = np.zeros((_BLOCK, self._length), dtype=np.int64)
-                block[: len(part)] = part
-                mean, _ = self._network.encode(torch.from_numpy(block))
-                codes[start : start + _BLOCK] = mean[: len(part)].numpy()
+        for rows, mean in in_blocks(lambda block: self._network.encode(block)[0], tokens):
+            codes[rows] = mean.numpy()
         return np.asarray((codes - self._mean) / self._std)
 
     def predicted_properties(self, points: Points) -> NDArray[np.float64]:
