@@ -48,15 +48,14 @@ def list_models(as_json: AsJson = False) -> None:
     rows = [
         [
             one["name"],
-            one["task"],
             one["dim"],
             f"{one['size'] / 1e6:.1f} MB" if one["size"] else "",
-            "\n".join(f"{name} {cell(value)}" for name, value in _figures(one["metrics"]).items()),
             _where(one),
+            "\n".join(f"{cell(value)}  {name}" for name, value in _figures(one["metrics"])),
         ]
         for one in found
     ]
-    print_table(["model", "task", "dim", "size", "on held-out data", "where"], rows)
+    print_table(["model", "dim", "size", "where", "on held-out data"], rows)
 
 
 def _described(model: Model) -> dict[str, Any]:
@@ -91,10 +90,10 @@ def _where(described: Mapping[str, Any]) -> str:
     return "only its card" if described["folder"] else "not trained"
 
 
-def _figures(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The metrics that are one number each, as many as a table takes."""
-    single = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
-    return dict(list(single.items())[:4])
+def _figures(metrics: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """The first two metrics that are a share or a bound, not how many or how fast."""
+    found = [(name, value) for name, value in metrics.items() if isinstance(value, float)]
+    return found[:2]
 
 
 def show_model(
