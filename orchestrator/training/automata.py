@@ -15,7 +15,6 @@ from orchestrator.latent.automata import decode_tables, decoded, encode_tokens
 from orchestrator.latent.automaton_networks import AutomatonVae
 from orchestrator.latent.transitions import Tables, bound, parse, reset_lengths
 from orchestrator.training.automaton_data import AutomatonData, word
-from orchestrator.training.blur import blur
 from orchestrator.training.recipes import Recipe
 from orchestrator.training.variational import divergence, sample
 
@@ -60,7 +59,7 @@ class AutomataTask:
         weights, tokens = self.recipe.weights, self.tokens[batch]
         mean, log_variance = self.network.encode(tokens)
         points = sample(mean, log_variance)
-        logits = self.network.logits(blur(points, weights["blur"]), tokens)
+        logits = self.network.logits(_blur(points, weights["blur"]), tokens)
         terms = {
             "reconstruction": functional.cross_entropy(
                 logits.flatten(0, 1), tokens.flatten(), reduction="sum"
@@ -124,6 +123,13 @@ class AutomataTask:
         seen = self.data.states[self.training], self.data.lengths[self.training]
         longest = {str(n): int(seen[1][seen[0] == n].max()) for n in np.unique(seen[0])}
         return {"network": dict(self.recipe.network), "longest_reset_word_in_training": longest}
+
+
+def _blur(points: Tensor, share: float) -> Tensor:
+    """Points of which a share is mixed with draws from the prior, keeping the variance."""
+    n = len(points)
+    amount = torch.rand(n, 1) * (torch.rand(n, 1) < share)
+    return torch.sqrt(1 - amount**2) * points + amount * torch.randn_like(points)
 
 
 def _shares(words: Sequence[str]) -> NDArray[np.float64]:
