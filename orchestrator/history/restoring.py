@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from uuid import uuid4
 
 from db import migrate
 from db.session import Database
 from orchestrator.errors import BadInput
-from orchestrator.history import backup, copying, server_tools
+from orchestrator.history import backup, copying, files, server_tools
 from orchestrator.history.backup import Manifest
 from orchestrator.settings import TOOLS, Settings
 
@@ -66,17 +65,11 @@ def _put(file: Path, settings: Settings) -> None:
     """Copy a file beside its place, and give it its name when it is whole."""
     target = settings.sqlite_file
     assert target is not None
-    partial = target.with_name(f".{target.name}.{uuid4().hex}.part")
-    try:
+    with files.growing(target, "--to") as partial:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, partial)
         with partial.open("rb+") as data:
             os.fsync(data.fileno())
-        partial.replace(target)
-    except OSError as error:
-        raise BadInput.of("--to", f"{target} cannot be written: {error.strerror}") from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _load(file: Path, manifest: Manifest, settings: Settings) -> None:

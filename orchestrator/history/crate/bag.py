@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
-from uuid import uuid4
 
 from orchestrator.errors import BadInput
+from orchestrator.history.files import growing
 
 
 @dataclass(frozen=True)
@@ -69,19 +67,10 @@ def writing(out: Path, option: str = "--out") -> Iterator[tuple[Bag, Path]]:
     """
     if out.suffix != ".zip" and out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise BadInput.of(option, f"{out} exists", "name a new folder, or a file ending in .zip")
-    partial = out.with_name(f".{out.name}.{uuid4().hex}.part")
-    try:
+    with growing(out, option) as partial:
         if out.suffix == ".zip":
             with zipfile.ZipFile(partial, "w") as archive:
                 yield Bag(None, archive), partial
         else:
             partial.mkdir()
             yield Bag(partial, None), partial
-        os.replace(partial, out)  # noqa: PTH105 - replaces an empty folder too
-    except OSError as error:
-        raise BadInput.of(option, f"{out} cannot be written: {error.strerror or error}") from None
-    finally:
-        if partial.is_dir():
-            shutil.rmtree(partial)
-        else:
-            partial.unlink(missing_ok=True)
