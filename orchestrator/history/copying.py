@@ -67,7 +67,7 @@ def copy(source: Database, target: Database, progress: Progress) -> Sequence[Led
             done = 0
             for table in TABLES:
                 with _naming(table.name):
-                    for rows in _batches(reading, table.name):
+                    for rows in batches(reading, table.name):
                         writing.execute(insert(refold.untyped(table.name)), rows)
                         done += len(rows)
                         progress(done, total)
@@ -87,13 +87,22 @@ def require_heads(session: Session, expected: str) -> None:
         raise Unverified([Problem("ledger", what)])
 
 
-def _batches(session: Session, name: str) -> Iterator[list[dict[str, Any]]]:
-    """The rows of a table in the order of its key, some at a time."""
+def batches(
+    session: Session, name: str, chain: str | None = None
+) -> Iterator[list[dict[str, Any]]]:
+    """The rows of a table in the order of its key, some at a time.
+
+    Args:
+        name: Of the table.
+        chain: Those of one chain only, of a table with a column of that name.
+    """
     columns = Base.metadata.tables[name].columns
     truths = [one.name for one in columns if isinstance(one.type, Boolean)]
     source, size = refold.untyped(name), ROWS.get(name, refold.BATCH)
     key = [source.c[one.name] for one in Base.metadata.tables[name].primary_key]
     query = select(source).order_by(*key).execution_options(yield_per=size)
+    if chain is not None:
+        query = query.where(source.c["chain"] == chain)
     for rows in session.execute(query).mappings().partitions():
         found = [dict(row) for row in rows]
         for row in found:

@@ -10,7 +10,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -20,6 +20,7 @@ from db.models import SYSTEM, Anchor, ArtifactChunk, Campaign
 from db.session import Database
 from orchestrator.errors import BadInput, Unverified
 from orchestrator.history import files
+from orchestrator.history.copying import batches
 from orchestrator.history.crate.importing import note_elsewhere
 from orchestrator.history.refill import refill
 from orchestrator.history.verify import Verification, verify
@@ -76,7 +77,5 @@ def _fill(database: Database, made: Database, campaign: Campaign, actor: Actor) 
 def _copy_beside(source: Session, target: Session, chain: str) -> None:
     """Copy what no entry holds: the bytes of artifacts, and the anchors."""
     for model in (ArtifactChunk, Anchor):
-        table = model.__table__
-        query = select(table).where(table.c.chain == chain).execution_options(yield_per=8)
-        for part in source.execute(query).mappings().partitions():
-            target.execute(insert(model), [dict(row) for row in part])
+        for rows in batches(source, model.__tablename__, chain):
+            target.execute(insert(model), rows)
