@@ -6,7 +6,7 @@ Gathered from the tables and the ledger as one JSON-able value, which
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from db.models import (
     Signature,
 )
 from orchestrator import moments, spec_words
+from orchestrator.history import made_with
 from orchestrator.history.show import put_on_disk
 from orchestrator.history.trail import Trail
 from orchestrator.history.uses import Uses
@@ -52,12 +53,14 @@ def explain(session: Session, campaign: Campaign, one: Candidate, folder: Path) 
     measured = _measured(session, one.campaign, owner)
     trail = Trail.read(session, one.campaign, {one.number, owner})
     attempts = _attempts(session, one.campaign, owner, folder)
+    made = {} if one.round is None else made_with.of_rounds(session, one.campaign)
     return {
         "campaign": f"{campaign.name}#{campaign.ordinal}",
         "chain": campaign.id,
         "candidate": one.number,
         **_is(session, one, folder),
-        "proposal": None if one.round is None else _proposal(session, one),
+        "proposal": None if one.round is None else _proposal(session, one, made),
+        "decoded_with": made.get(("decode", one.round)),
         "spec": _spec(session, one),
         "measurements": _measurements(session, measured),
         "objective": one.objective,
@@ -109,7 +112,9 @@ def _is(session: Session, one: Candidate, folder: Path) -> Page:
     }
 
 
-def _proposal(session: Session, one: Candidate) -> Page:
+def _proposal(
+    session: Session, one: Candidate, made: Mapping[tuple[str, int], made_with.Versions]
+) -> Page:
     row = session.get_one(Round, (one.campaign, one.round))
     fit = None if row.fit is None else session.get_one(Fit, (one.campaign, row.fit))
     return {
@@ -123,6 +128,7 @@ def _proposal(session: Session, one: Candidate) -> Page:
         "pending": row.pending,
         "stream": row.stream,
         "details": row.details,
+        "versions": made.get(("propose", row.number)),
         **_entry(session, one.campaign, row.entry),
         "fit": None
         if fit is None

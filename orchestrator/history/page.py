@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from db.models import LedgerEntry
+from orchestrator.history import made_with
 from orchestrator.history.explain import Page
 from orchestrator.spec_words import number, quantity, ranges
 
@@ -128,14 +129,24 @@ def _on_what(page: Page) -> Iterator[tuple[str, str]]:
         stood = f"as they stood after ledger entry {fit['position']}"
         yield "Data", f"measurements of {fit['data_size']} candidates, {stood}"
         yield "SHA-256 of the data", fit["data_hash"]
-        yield "Made with", ", ".join(f"{name} {one}" for name, one in fit["versions"].items())
+        yield "Fit made with", made_with.in_words(fit["versions"])
     else:
         yield "Fit", "none was used"
+    if page["proposal"]:
+        yield "Proposed with", _made_with(page["proposal"]["versions"])
     model = page["spec"]["model"]
     yield "Space", page["spec"]["space"]
     if model:
         named = f"{model['name']}, " if "name" in model else ""
         yield "Model of the space", f"{named}weights of SHA-256 {model['hash']}"
+    if page["proposal"] and page["valid"] is not None:
+        yield "Decoded with", _made_with(page["decoded_with"])
+
+
+def _made_with(versions: Mapping[str, str] | None) -> str:
+    if versions is None:
+        return "packages of which nothing is on record: the release that made it kept no versions"
+    return made_with.in_words(versions)
 
 
 def _what(page: Page) -> Iterator[tuple[str, str]]:

@@ -21,11 +21,11 @@ from adapters.messages import plain
 from db import repository
 from db.columns import canonical
 from db.ledger import Draft, digest
-from db.models import Campaign, Candidate, Fit, LedgerEntry, Round
+from db.models import Campaign, Candidate, Fit, Round
 from db.session import Database
 from orchestrator import candidates, computing, dataset
 from orchestrator.errors import BadInput, Problem
-from orchestrator.history import lookup, refold
+from orchestrator.history import lookup, made_with, refold
 from orchestrator.history.difference import TOLERANCE, Difference, compare
 from orchestrator.history.weights import Wired, wire
 from orchestrator.loop import DECODE
@@ -148,7 +148,7 @@ class _Ledger:
     """
     forged: Sequence[tuple[int, Problem]]
     """What is wrong with entries, with their numbers."""
-    versions: Mapping[tuple[str, int], Mapping[str, str]]
+    versions: Mapping[tuple[str, int], made_with.Versions]
     """What each round was proposed and decoded with, by kind of the entry and round; older
     releases kept none."""
 
@@ -156,15 +156,14 @@ class _Ledger:
     def read(cls, session: Session, chain: str) -> _Ledger:
         rows: refold.Rows = {}
         forged = []
-        versions: dict[tuple[str, int], dict[str, str]] = {}
+        versions: dict[tuple[str, int], made_with.Versions] = {}
         for entry in repository.entries(session, chain):
             place = f"entry {entry.sequence}"
             if digest(entry) != entry.hash:
                 forged.append((entry.sequence, Problem(place, "was changed: its hash is another")))
             try:
                 refold.add(rows, entry)
-                if entry.kind in ("propose", "decode"):
-                    versions |= _made_with(entry)
+                versions |= made_with.of_entry(entry)
             except Exception as error:  # a forged entry may hold anything
                 what = f"cannot be folded: {plain(f'{type(error).__name__}: {error}', 200)}"
                 forged.append((entry.sequence, Problem(place, what)))
@@ -196,14 +195,6 @@ class _Ledger:
     def fit(self, number: int) -> Sequence[Problem]:
         """How the stored row of a fit differs."""
         return self.changed.get(("fit", str(number)), ())
-
-
-def _made_with(entry: LedgerEntry) -> dict[tuple[str, int], dict[str, str]]:
-    """Versions that a round was proposed or decoded with, by kind of the entry and round."""
-    payload = json.loads(entry.payload)
-    about = payload["about"]
-    round = about["round"] if entry.kind == "decode" else payload["new"]["round"][0]["number"]
-    return {(entry.kind, round): about["versions"]} if "versions" in about else {}
 
 
 def _column(problem: Problem) -> str:

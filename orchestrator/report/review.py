@@ -22,6 +22,7 @@ from db.ledger import digest
 from db.models import Campaign, Fit, LatentModel, LedgerEntry, Signature
 from orchestrator import moments
 from orchestrator.actors import SINGLE
+from orchestrator.history import made_with
 from orchestrator.history.deviations import deviations
 from orchestrator.history.page import Section, said_by
 from orchestrator.history.verify import Verification
@@ -192,8 +193,7 @@ def _versions(session: Session, parts: Parts, campaign: Campaign) -> Facts:
         f"assayloop {version('assayloop')}, Python {platform.python_version()}, "
         f"schema {migrate.newest()}",
     )
-    for text, fits in _fitted_with(session, campaign).items():
-        yield f"Fit {fits}", text
+    yield from _made_with(session, campaign.id)
     weights = repository.revision(session, campaign.id, campaign.revision).model
     if weights is not None:
         model = session.get(LatentModel, weights)
@@ -203,11 +203,15 @@ def _versions(session: Session, parts: Parts, campaign: Campaign) -> Facts:
         yield f"Evaluator {name}", f"version {evaluator.capabilities.version}, as installed here"
 
 
-def _fitted_with(session: Session, campaign: Campaign) -> dict[str, str]:
-    """Versions that fits were made with, and of which these are."""
-    query = select(Fit.number, Fit.versions).where(Fit.campaign == campaign.id)
-    found: dict[str, list[int]] = {}
-    for number, versions in session.execute(query.order_by(Fit.number)).tuples():
-        text = ", ".join(f"{name} {one}" for name, one in sorted(versions.items()))
-        found.setdefault(text, []).append(number)
-    return {text: ranges(numbers) for text, numbers in found.items()}
+def _made_with(session: Session, chain: str) -> Facts:
+    """Of which fits and rounds, and with what versions these were made."""
+    query = select(Fit.number, Fit.versions).where(Fit.campaign == chain).order_by(Fit.number)
+    made = [("Fit", number, versions) for number, versions in session.execute(query).tuples()]
+    done = {"propose": "Proposal of round", "decode": "Decoding of round"}
+    of_rounds = made_with.of_rounds(session, chain).items()
+    made += [(done[verb], round, versions) for (verb, round), versions in of_rounds]
+    found: dict[tuple[str, str], list[int]] = {}
+    for what, number, versions in made:
+        found.setdefault((what, made_with.in_words(versions)), []).append(number)
+    for (what, text), numbers in found.items():
+        yield f"{what} {ranges(numbers)}", text

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from db.ledger import Actor
-from orchestrator import Campaign, accounts, actors, campaigns, signatures, wiring
+from orchestrator import Campaign, accounts, actors, campaigns, computing, signatures, wiring
 from orchestrator.settings import Settings
 from tests.e2e.terminal import Terminal, tamper
 from tests.e2e.test_report import ATTACK, Page, stands_alone
@@ -36,7 +36,8 @@ def test_everything_on_record_is_on_the_page(learned: Terminal) -> None:
     assert None not in (proposal["mean"], proposal["std"], proposal["acquisition"])
     assert (fit["fit"], fit["data_size"]) == (2, 4)
     assert len(fit["data_hash"]) == 64
-    assert set(fit["versions"]) == {"torch", "gpytorch", "botorch", "numpy"}
+    assert fit["versions"] == proposal["versions"] == computing.proposed_with()
+    assert page["decoded_with"] == computing.decoded_with("parameters")
     assert [one["value"] for one in page["measurements"]] == [row["value"] for row in mine]
     (attempt,) = page["attempts"]
     body = Path(attempt["delivery"]["path"]).read_bytes()
@@ -61,6 +62,8 @@ def test_a_person_reads_it_without_the_manual(learned: Terminal) -> None:
     assert "standard deviations" in flat
     assert "Data measurements of 4 candidates, as they stood after ledger entry" in flat
     assert "What was sought Maximise yield" in flat
+    for term in ("Fit made with botorch", "Proposed with botorch", "Decoded with numpy"):
+        assert f"{term} {computing.version(term.split()[-1])}" in flat
     assert "more is better" in lines[1]
     assert lines[-1].endswith(".json")
 
@@ -70,6 +73,18 @@ def test_what_was_drawn_without_a_model_says_so(learned: Terminal) -> None:
     assert "unknown: it was drawn without a model" in flat
     assert "Learnt by fits 1-4" in flat
     assert "Led to the proposals of rounds 2-4, with these fits" in flat
+
+
+def test_a_release_that_kept_no_versions_is_said(learned: Terminal) -> None:
+    """Else a reader takes silence for the packages that are installed today."""
+    for kind in ("propose", "decode"):
+        what = "UPDATE ledger_entry SET payload = json_remove(payload, '$.about.versions')"
+        tamper(learned, f"{what} WHERE kind = '{kind}'")
+    page = learned("audit", "explain", "learned", 5, "--json").json
+    assert page["proposal"]["versions"] is page["decoded_with"] is None
+    flat = " ".join(learned("audit", "explain", "learned", 5).out.split())
+    for term in ("Proposed with", "Decoded with"):
+        assert f"{term} packages of which nothing is on record" in flat
 
 
 def test_when_it_was_the_best_is_told(finished: Terminal) -> None:
