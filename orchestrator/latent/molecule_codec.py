@@ -25,7 +25,7 @@ from orchestrator.latent.molecule_networks import MoleculeVae
 from orchestrator.latent.protocol import Points, SpaceError
 from orchestrator.latent.tokens import END, Vocabulary
 
-_FLUENCY = 3.0
+_FLUENCY = 4.0
 """Weight of the language model's log probabilities beside the decoder's where it helps."""
 _OUTSIDE = 0.01
 """A point lies in a molecule's posterior unless it is further out than all but this share of it."""
