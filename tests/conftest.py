@@ -4,17 +4,16 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from argon2 import PasswordHasher
 from argon2.profiles import CHEAPEST
-from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy import URL, make_url
 
-from db import migrate
 from db.session import Database
+from orchestrator.settings import Settings
+from tests import databases
 
 # Before anything imports Prefect: no test reports usage or meets the settings of the developer.
 os.environ["DO_NOT_TRACK"] = "1"
@@ -29,6 +28,12 @@ def _no_configuration_of_the_developer(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of this test alone, whatever the database: its keys, anchors and logins."""
+    return Settings.read({"XDG_CONFIG_HOME": str(tmp_path / "config")}, tmp_path)
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[URL]:
     """A PostgreSQL server of this test process, gone with it."""
@@ -39,7 +44,7 @@ def postgresql() -> Iterator[URL]:
     with get_server(folder, cleanup_mode="delete") as server:
         url = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
         # A test database need not survive a power cut.
-        _run(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+        databases.run(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
         yield url
 
 
@@ -53,7 +58,7 @@ def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def postgresql_url(postgresql: URL) -> Iterator[str]:
     """An empty PostgreSQL database of this test alone."""
-    with _created(postgresql) as url:
+    with databases.created(postgresql) as url:
         yield url
 
 
@@ -84,19 +89,19 @@ def database_url(request: pytest.FixtureRequest, database_kind: str, tmp_path: P
 
 
 @pytest.fixture(scope="session")
-def _migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with all tables and no rows, to be copied: migrating takes far longer."""
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables and no rows, to be copied."""
     path = tmp_path_factory.mktemp("migrated") / "assayloop.db"
-    _migrate(f"sqlite:///{path}")
-    return path
+    with databases.migrated(f"sqlite:///{path}"):
+        return path
 
 
 @pytest.fixture(scope="session")
-def _migrated_template(postgresql: URL) -> str:
+def migrated_template(postgresql: URL) -> str:
     """The same on the server."""
-    _run(postgresql, "CREATE DATABASE migrated")
-    _migrate(postgresql.set(database="migrated").render_as_string(hide_password=False))
-    return "migrated"
+    databases.run(postgresql, "CREATE DATABASE migrated")
+    with databases.migrated(databases.url_of(postgresql, "migrated")):
+        return "migrated"
 
 
 @pytest.fixture
@@ -104,39 +109,8 @@ def database(
     request: pytest.FixtureRequest, database_kind: str, tmp_path: Path
 ) -> Iterator[Database]:
     """A database with all tables and no rows, of each kind."""
-    with ExitStack() as stack:
-        if database_kind == "sqlite":
-            path = shutil.copy(request.getfixturevalue("_migrated_file"), tmp_path / "assayloop.db")
-            url = f"sqlite:///{path}"
-        else:
-            server = request.getfixturevalue("postgresql")
-            template = request.getfixturevalue("_migrated_template")
-            url = stack.enter_context(_created(server, template))
-        opened = Database(url)
-        stack.callback(opened.close)
-        yield opened
-
-
-def _migrate(url: str) -> None:
-    database = Database(url)
-    migrate.upgrade(database.engine)
-    database.close()
-
-
-@contextmanager
-def _created(server: URL, template: str = "template1") -> Iterator[str]:
-    name = f"test_{uuid4().hex}"
-    _run(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield server.set(database=name).render_as_string(hide_password=False)
-    _run(server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _run(url: URL, *statements: str) -> None:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
-    engine.dispose()
+    with databases.copied(request, "migrated", tmp_path / "assayloop.db") as copy:
+        yield copy
 
 
 @pytest.fixture(scope="session")

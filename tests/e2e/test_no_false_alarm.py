@@ -36,12 +36,6 @@ ADA = Actor("account", "ada", mode="multi-user")
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Where keys and anchors of this test lie."""
-    return Settings.read({"XDG_CONFIG_HOME": str(tmp_path / "config")}, tmp_path)
-
-
-@pytest.fixture
 def laboratory(database: Database) -> Database:
     """A history with rows in every table, and somebody with a password."""
     histories.everything(database)

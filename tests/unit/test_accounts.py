@@ -29,12 +29,6 @@ ADA = Actor("account", "ada", mode="multi-user")
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Settings of this test alone, whatever the database."""
-    return Settings.read({"XDG_CONFIG_HOME": str(tmp_path / "config")}, tmp_path)
-
-
-@pytest.fixture
 def laboratory(database: Database, settings: Settings) -> Database:
     """A multi-user database: Ada is admin, and each other role has somebody."""
     first = accounts.may_create(database, settings)

@@ -26,12 +26,6 @@ from tests.histories import ACTOR, CAMPAIGN
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Settings of this test alone, whatever the database."""
-    return Settings.read({"XDG_CONFIG_HOME": str(tmp_path / "config")}, tmp_path)
-
-
-@pytest.fixture
 def history(database: Database) -> Database:
     """A database with one campaign."""
     histories.begin(database)

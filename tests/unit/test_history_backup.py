@@ -23,7 +23,7 @@ from orchestrator.history import backup, restoring, server_tools
 from orchestrator.history.backup import MANIFEST, Manifest
 from orchestrator.history.verify import verify
 from orchestrator.settings import Settings
-from tests import histories
+from tests import databases, histories
 from tests.histories import CAMPAIGN
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ WRITER = """
 import sys
 from db.ledger import Draft
 from db.session import Database
-from tests import histories
+from tests import databases, histories
 database, number = Database(sys.argv[1]), 100
 while True:
     number += 1
@@ -74,13 +74,8 @@ def elsewhere(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path
     if database_kind == "sqlite":
         yield f"sqlite:///{tmp_path / 'elsewhere.db'}"
         return
-    from tests.conftest import _run
-
-    server = request.getfixturevalue("postgresql")
-    name = f"other_{os.getpid()}"
-    _run(server, f"CREATE DATABASE {name}")
-    yield server.set(database=name).render_as_string(hide_password=False)
-    _run(server, f"DROP DATABASE {name} WITH (FORCE)")
+    with databases.created(request.getfixturevalue("postgresql")) as url:
+        yield url
 
 
 def test_a_backup_while_a_campaign_writes_is_of_one_moment(

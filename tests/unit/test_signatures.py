@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from db import repository
@@ -26,12 +24,6 @@ MAY = {
     "aude": {"reviewed"},
     "vera": set(),
 }
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Settings of this test alone, whatever the database."""
-    return Settings.read({"XDG_CONFIG_HOME": str(tmp_path / "config")}, tmp_path)
 
 
 @pytest.fixture
