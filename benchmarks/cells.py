@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -23,6 +25,26 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 """What came of a cell: the cell's own fields, and others."""
+
+
+def command(about: str | None, full: str) -> argparse.Namespace:
+    """What the command line says: ``full``, ``fresh``, and ``jobs`` at a time.
+
+    Args:
+        about: the program, for its help.
+        full: what ``--full`` runs.
+    """
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--full", action="store_true", help=full)
+    parser.add_argument("--fresh", action="store_true", help="run finished cells again")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="cells at a time")
+    return parser.parse_args()
+
+
+def publish(page: str, place: Path) -> None:
+    """Write a page where it is committed, and print it."""
+    place.write_text(page, encoding="utf-8")
+    sys.stdout.write(page)
 
 
 def finish(

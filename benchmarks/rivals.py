@@ -9,9 +9,7 @@ to ``benchmarks/rivals.md``.
 
 from __future__ import annotations
 
-import argparse
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -21,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.cells import Row, finish, read_right
+from benchmarks.cells import Row, command, finish, publish, read_right
 from benchmarks.run import Cell as Search
 
 if TYPE_CHECKING:
@@ -183,16 +181,11 @@ _CAVEATS = (
 
 def main() -> int:
     """Run what is not run yet, and write the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="five seeds")
-    parser.add_argument("--fresh", action="store_true", help="run finished cells again")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="cells at a time")
-    arguments = parser.parse_args()
+    arguments = command(__doc__, full="five seeds")
     wanted = cells(arguments.full)
     rows = finish(wanted, run, CELLS, jobs=arguments.jobs, fresh=arguments.fresh)
     page = table(rows, "make bench-full" if arguments.full else "make bench")
-    TABLE.write_text(page, encoding="utf-8")
-    sys.stdout.write(page)
+    publish(page, TABLE)
     return 0
 
 

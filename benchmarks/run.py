@@ -7,7 +7,6 @@ benchmark continues; ``--fresh`` starts anew. The table goes to ``benchmarks/cam
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import sys
@@ -18,7 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cells import finish, read_right
+from benchmarks.cells import command, finish, publish, read_right
 
 ROOT = Path(__file__).resolve().parents[1]
 CELLS = ROOT / ".runs" / "bench.jsonl"
@@ -160,16 +159,11 @@ def _yes(value: bool) -> str:
 
 def main() -> int:
     """Run what is not run yet, write the table, and say how many cells reached their goal."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="every digit and twenty seeds")
-    parser.add_argument("--fresh", action="store_true", help="run finished cells again")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="campaigns at a time")
-    arguments = parser.parse_args()
+    arguments = command(__doc__, full="every digit and twenty seeds")
     wanted = cells(arguments.full)
     rows = finish(wanted, run, CELLS, jobs=arguments.jobs, fresh=arguments.fresh)
     page = table(rows, "make bench-full" if arguments.full else "make bench")
-    TABLE.write_text(page)
-    sys.stdout.write(page)
+    publish(page, TABLE)
     passed = sum(row["passed"] for row in rows)
     sys.stdout.write(f"\n{passed} of {len(rows)} campaigns reached their goal\n")
     return 0
