@@ -60,7 +60,7 @@ def explain(session: Session, campaign: Campaign, one: Candidate, folder: Path) 
         "candidate": one.number,
         **_is(session, one, folder),
         "proposal": None if one.round is None else _proposal(session, one, made),
-        "decoded_with": made.get(("decode", one.round)),
+        "decoded_with": made.get(("decode", one.round or 0)),
         "spec": _spec(session, one),
         "measurements": _measurements(session, measured),
         "objective": one.objective,
