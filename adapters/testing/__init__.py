@@ -16,9 +16,10 @@ from adapters.testing.bench import LeftOut
 from adapters.testing.contract import ContractChecks
 from adapters.testing.hostile import HostileChecks
 from adapters.testing.measures import MeasureChecks
+from adapters.testing.weights import WeightChecks
 
 __all__ = ["EvaluatorConformance", "LeftOut"]
 
 
-class EvaluatorConformance(MeasureChecks, ContractChecks, HostileChecks):
+class EvaluatorConformance(MeasureChecks, WeightChecks, ContractChecks, HostileChecks):
     """Everything the core relies on in an evaluator. Give it ``evaluator`` and ``samples``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import itertools
 import json
@@ -30,12 +31,14 @@ from adapters.protocol import (
     Outcome,
     Sample,
     Ticket,
+    Weights,
 )
 from adapters.rdkit_properties import RDKitEvaluator
 from adapters.registry import GROUP
 from adapters.testing import EvaluatorConformance, LeftOut
 
-CALL_LOG = runpy.run_path(str(Path(__file__).parents[1] / "faults" / "call_log.py"))
+HERE = Path(__file__)
+CALL_LOG = runpy.run_path(str(HERE.parents[1] / "faults" / "call_log.py"))
 """The names of the test evaluator's module; tests are no package that could be imported."""
 
 
@@ -311,6 +314,54 @@ class DeclaresNonsense(Good):
         self._capabilities = replace(self._capabilities, measures=(Measure("score", "bananas"),))
 
 
+class WithWeights(Good):
+    """Sound: weights that stand beside it."""
+
+    def weights(self) -> Weights:
+        return Weights(HERE, hashlib.sha256(HERE.read_bytes()).hexdigest())
+
+
+class NamesAnotherHash(WithWeights):
+    def weights(self) -> Weights:
+        return replace(super().weights(), sha256="0" * 64)
+
+
+class LostItsWeights(WithWeights):
+    def weights(self) -> Weights:
+        return replace(super().weights(), file=HERE.with_name("lost.safetensors"))
+
+
+class KeepsAnArrayCalledWeights(Good):
+    weights = (0.25, 0.75)
+
+
+class GivesTheHashAlone(WithWeights):
+    def weights(self) -> Weights:
+        return super().weights().sha256  # type: ignore[return-value]
+
+
+class LearnsWhileMeasuring(WithWeights):
+    learnt = ""
+
+    def calculate(self, sample: Sample, wanted: Sequence[str]) -> Mapping[str, Value]:
+        self.learnt += "0"
+        return super().calculate(sample, wanted)
+
+    def weights(self) -> Weights:
+        return replace(super().weights(), sha256=self.learnt)
+
+
+class TrainsAtStart(LearnsWhileMeasuring):
+    starts = itertools.count()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.learnt = str(next(self.starts))
+
+    def calculate(self, sample: Sample, wanted: Sequence[str]) -> Mapping[str, Value]:
+        return Good.calculate(self, sample, wanted)
+
+
 BROKEN: list[tuple[Callable[[], Evaluator], str, str]] = [
     (LosesATicket, "every_job_gets_one_ticket", "exactly one ticket a job"),
     (NeverAnswersTheLast, "every_job_is_answered_once", "1 of 3 submitted jobs were not answered"),
@@ -337,6 +388,12 @@ BROKEN: list[tuple[Callable[[], Evaluator], str, str]] = [
     (StumblesOverNan, "nan_and_infinity_are_readings", "hand such values through"),
     (AcceptsAnyMeasure, "check_accepts_what_is_declared_and_nothing_else", "'no_such_measure'"),
     (DeclaresNonsense, "capabilities_are_sane", "'bananas' is no unit"),
+    (NamesAnotherHash, "weights_have_the_hash_that_they_are_named_with", "'00.*; that of .* is "),
+    (LostItsWeights, "weights_have_the_hash_that_they_are_named_with", "lost.* cannot be read"),
+    (KeepsAnArrayCalledWeights, "weights_stay_the_same", "TypeError.*; it must not raise"),
+    (GivesTheHashAlone, "weights_stay_the_same", r"give Weights\(file, sha256\)"),
+    (LearnsWhileMeasuring, "weights_stay_the_same", "after measuring.*from the options alone"),
+    (TrainsAtStart, "weights_stay_the_same", "when restarted.*from the options alone"),
 ]
 
 
@@ -352,12 +409,14 @@ def test_the_kit_finds_it(broken: Callable[[], Evaluator], check: str, message: 
 
 def test_the_kit_passes_what_the_broken_ones_are_made_from() -> None:
     """Otherwise the failures above would prove nothing."""
-    kit = conformance_of(Good)
+    kit = conformance_of(WithWeights)
     names = {name for name in dir(kit) if name.startswith("test_")}
     for name in names - {"test_cancelling_is_harmless"}:
         getattr(kit, name)()
     with pytest.warns(LeftOut, match=r"cancel: .* is False"):
         kit.test_cancelling_is_harmless()
+    with pytest.warns(LeftOut, match="weights: it has no method weights"):
+        conformance_of(Good).test_weights_have_the_hash_that_they_are_named_with()
 
 
 def conformance_of(made: Callable[[], Evaluator]) -> EvaluatorConformance:
