@@ -244,7 +244,7 @@ def train(
         done, best = training["epochs_done"], training["weights_of_epoch"]
         typer.echo(f"Ended after epoch {done}; the weights are those of epoch {best}, the best.")
     typer.echo(f"Trained in {duration(time.monotonic() - started)}; on data it never saw:")
-    for name, value in _figures(card["metrics"]).items():
+    for name, value in _figures(card["metrics"]):
         typer.echo(f"  {name} {cell(value)}")
     typer.echo(f"The model is in {out}.")
 
