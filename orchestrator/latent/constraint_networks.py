@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from orchestrator.latent.digit_networks import CLASSES, beside
+from orchestrator.latent.layers import perceptron
 
 
 class LatentConstraints(nn.Module):
@@ -18,8 +19,8 @@ class LatentConstraints(nn.Module):
     def __init__(self, latent: int = 2, hidden: int = 96) -> None:
         super().__init__()
         self.latent = latent
-        self.critic = _layers(latent + CLASSES, hidden, 1)
-        self.actor = _layers(latent + CLASSES, hidden, 2 * latent)
+        self.critic = perceptron(latent + CLASSES, hidden, 1)
+        self.actor = perceptron(latent + CLASSES, hidden, 2 * latent)
 
     def judge(self, points: Tensor, digits: Tensor) -> Tensor:
         """Logits, shape n, of being points that images of these digits are encoded to."""
@@ -38,13 +39,3 @@ class LatentConstraints(nn.Module):
         gate = gate.sigmoid()
         moved: Tensor = (1 - gate) * points + gate * new
         return moved
-
-
-def _layers(before: int, hidden: int, after: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(before, hidden),
-        nn.ReLU(),
-        nn.Linear(hidden, hidden),
-        nn.ReLU(),
-        nn.Linear(hidden, after),
-    )

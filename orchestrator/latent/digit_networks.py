@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from orchestrator.latent.layers import perceptron
+
 SIDE = 28
 """Images are ``SIDE x SIDE`` pixels."""
 CLASSES = 10
@@ -102,13 +104,7 @@ def _grey(logits: Tensor) -> Tensor:
 def _head(kind: Head, latent: int) -> nn.Module | None:
     match kind:
         case "classifier":
-            return nn.Sequential(
-                nn.Linear(latent, 128),
-                nn.ReLU(),
-                nn.Linear(128, 128),
-                nn.ReLU(),
-                nn.Linear(128, CLASSES),
-            )
+            return perceptron(latent, 128, CLASSES)
         case "regressor":
             return nn.Linear(latent, 1)
         case "none":

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from orchestrator.latent.layers import perceptron
 from orchestrator.latent.smiles_tokens import END
 
 Posterior = Literal["point", "normal"]
@@ -65,7 +66,7 @@ class SmilesAutoencoder(nn.Module):
         )
         build = GruDecoder if decoder == "gru" else UpsamplingDecoder
         self.decoder = build(vocabulary, length, latent, channels, hidden)
-        self.head = _head(latent, head, 1 + outcomes) if head else None
+        self.head = perceptron(latent, head, 1 + outcomes) if head else None
 
     def encode(self, tokens: Tensor) -> tuple[Tensor, Tensor | None]:
         """Points ``n x d`` of identifiers ``n x length``: the mean, and its log variance if any."""
@@ -176,13 +177,3 @@ def _convolution(before: int, after: int, *, stride: int = 1) -> list[nn.Module]
         nn.BatchNorm1d(after),
         nn.ReLU(),
     ]
-
-
-def _head(latent: int, width: int, outputs: int) -> nn.Module:
-    return nn.Sequential(
-        nn.Linear(latent, width),
-        nn.ReLU(),
-        nn.Linear(width, width),
-        nn.ReLU(),
-        nn.Linear(width, outputs),
-    )
