@@ -18,7 +18,6 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -170,22 +169,14 @@ def add(path: Path, name: str, cache: Path) -> Collected:
     Raises:
         SpaceError: the name or file cannot be used, the name is taken, or no molecule is left.
     """
-    from orchestrator.training.molecule_data import each, judge
+    from orchestrator.training.molecule_data import distinct, judge
 
     if not _NAME.fullmatch(name):
         raise SpaceError(f"{name!r} is no name of data; use lower-case letters, digits, dots, -")
     if name in WHEELS or (cache / f"{name}.smi.gz").exists():
         raise SpaceError(f"there are data named {name!r}; give another name")
     digest = sha256(path)
-    seen: dict[str, None] = {}
-    skipped: Counter[str] = Counter()
-    for row in each(judge, list(read_smiles(path))):
-        if isinstance(row, str):
-            skipped[row] += 1
-        elif row.smiles in seen:
-            skipped["came before"] += 1
-        else:
-            seen[row.smiles] = None
+    seen, _, skipped = distinct(judge, list(read_smiles(path)))
     if not seen:
         why = "; ".join(f"{reason}: {n}" for reason, n in skipped.items()) or "it is empty"
         raise SpaceError(f"{path} holds no usable molecule ({why})")

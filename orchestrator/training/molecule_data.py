@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import selfies
@@ -35,6 +35,15 @@ _CHUNK = 2_000
 _LOG = logging.getLogger(__name__)
 
 Found = TypeVar("Found")
+
+
+class _Named(Protocol):
+    @property
+    def smiles(self) -> str:
+        """Canonical."""
+
+
+Named = TypeVar("Named", bound=_Named)
 
 
 @dataclass(frozen=True)
@@ -97,17 +106,9 @@ def _prepare(path: Path, merges: int, at_most: int | None, stored: Path) -> None
     lines = list(read_smiles(path))
     if at_most is not None:
         lines = lines[:: max(1, -(-len(lines) // at_most))]
-    rows: dict[str, _Row] = {}
-    skipped: Counter[str] = Counter()
-    for row in each(_measure, lines):
-        if isinstance(row, str):
-            skipped[row] += 1
-        elif row[0].smiles in rows:
-            skipped["came before"] += 1
-        else:
-            rows[row[0].smiles] = row
+    rows, _, skipped = distinct(_measure, lines)
     check_enough(path, len(rows), len(lines), skipped)
-    vocabulary, sequences = learn([usable.selfies for usable, _ in rows.values()], merges)
+    vocabulary, sequences = learn([row.selfies for row in rows.values()], merges)
     tokens = np.zeros((len(rows), max(map(len, sequences)) + 1), dtype=np.uint16)
     for i, sequence in enumerate(sequences):
         tokens[i, : len(sequence)] = sequence
@@ -119,7 +120,7 @@ def _prepare(path: Path, merges: int, at_most: int | None, stored: Path) -> None
             vocabulary=np.array(vocabulary.tokens),
             merges=np.array(vocabulary.merges, dtype=np.uint16).reshape(-1, 2),
             tokens=tokens,
-            properties=np.array([properties for _, properties in rows.values()], dtype=np.float32),
+            properties=np.array([row.properties for row in rows.values()], dtype=np.float32),
             skipped=np.array(json.dumps(skipped)),
         )
 
@@ -143,22 +144,32 @@ class Usable(NamedTuple):
 
     smiles: str
     """Canonical."""
+
+
+class _Measured(NamedTuple):
+    smiles: str
     selfies: str
-
-
-_Row = tuple[Usable, tuple[float, float, float]]
+    properties: tuple[float, float, float]
 
 
 def judge(text: str) -> Usable | str:
     """What a SMILES is, or the reason why it cannot be used."""
     molecule = whole(text)
-    return molecule if isinstance(molecule, str) else _usable(molecule)
+    found = molecule if isinstance(molecule, str) else _written(molecule)
+    return found if isinstance(found, str) else Usable(found[0])
 
 
-def _usable(molecule: Chem.Mol) -> Usable | str:
+def _measure(text: str) -> _Measured | str:
+    molecule = whole(text)
+    found = molecule if isinstance(molecule, str) else _written(molecule)
+    return found if isinstance(found, str) else _Measured(*found, chemistry.properties(molecule))
+
+
+def _written(molecule: Chem.Mol) -> tuple[str, str] | str:
+    """Canonical SMILES and SELFIES, or why there are none."""
     smiles = Chem.MolToSmiles(molecule)
     try:
-        return Usable(smiles, selfies.encoder(smiles))
+        return smiles, selfies.encoder(smiles)
     except selfies.EncoderError:
         return "not to be written as SELFIES"
 
@@ -177,10 +188,34 @@ def whole(text: str) -> Chem.Mol | str:
     return molecule
 
 
-def _measure(text: str) -> _Row | str:
-    molecule = whole(text)
-    found = molecule if isinstance(molecule, str) else _usable(molecule)
-    return found if isinstance(found, str) else (found, chemistry.properties(molecule))
+class Distinct(NamedTuple, Generic[Named]):
+    """What lines were found to be."""
+
+    rows: dict[str, Named]
+    """The molecules, in order, by their SMILES."""
+    places: list[int]
+    """Of each, the index of its line."""
+    skipped: Counter[str]
+    """How many lines are left out, by the reason."""
+
+
+def distinct(judge: Callable[[str], Named | str], lines: list[str]) -> Distinct[Named]:
+    """The molecules of lines; of two that are the same one the first is taken.
+
+    Args:
+        judge: what a line is, or the reason why it cannot be used.
+        lines: one molecule each.
+    """
+    found: Distinct[Named] = Distinct({}, [], Counter())
+    for place, row in enumerate(each(judge, lines)):
+        if isinstance(row, str):
+            found.skipped[row] += 1
+        elif row.smiles in found.rows:
+            found.skipped["came before"] += 1
+        else:
+            found.rows[row.smiles] = row
+            found.places.append(place)
+    return found
 
 
 def each(function: Callable[[str], Found], lines: list[str]) -> Iterator[Found]:

@@ -21,7 +21,7 @@ from orchestrator.latent.smiles_networks import REDUCTION
 from orchestrator.latent.smiles_tokens import Alphabet, split
 from orchestrator.training.collection import is_csv, read_columns, read_smiles
 from orchestrator.training.data import prepared, sha256, write_atomically
-from orchestrator.training.molecule_data import check_enough, each, whole
+from orchestrator.training.molecule_data import check_enough, distinct, whole
 
 LONGEST = 99
 """Tokens of a SMILES that is not skipped; with its end it fills 100 positions. In Tox21 97 of 100
@@ -121,23 +121,15 @@ def _prepare(path: Path, stored: Path) -> None:
     columns = read_columns(path) if is_csv(path) else {"smiles": list(read_smiles(path))}
     lines = columns.pop("smiles")
     names, outcomes = _outcomes(path, columns, len(lines))
-    rows: dict[str, tuple[int, _Measured]] = {}
-    skipped: Counter[str] = Counter()
-    for i, row in enumerate(each(_measure, lines)):
-        if isinstance(row, str):
-            skipped[row] += 1
-        elif row.smiles in rows:
-            skipped["came before"] += 1
-        else:
-            rows[row.smiles] = i, row
+    rows, places, skipped = distinct(_measure, lines)
     check_enough(path, len(rows), len(lines), skipped)
     with write_atomically(stored) as file:
         np.savez_compressed(
             file,
             smiles=np.array("\n".join(rows)),
-            scaffolds=np.array("\n".join(row.scaffold for _, row in rows.values())),
-            qed=np.array([row.qed for _, row in rows.values()], dtype=np.float32),
-            outcomes=outcomes[[i for i, _ in rows.values()]],
+            scaffolds=np.array("\n".join(row.scaffold for row in rows.values())),
+            qed=np.array([row.qed for row in rows.values()], dtype=np.float32),
+            outcomes=outcomes[places],
             outcome_names=np.array(json.dumps(names)),
             skipped=np.array(json.dumps(skipped)),
         )
