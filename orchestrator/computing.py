@@ -23,10 +23,10 @@ from orchestrator.proposers.protocol import Proposal
 from orchestrator.surrogates.protocol import Data
 from orchestrator.wiring import Parts
 
-PROPOSED_WITH = ("botorch", "gpytorch", "numpy", "torch")
+PROPOSED_WITH = ("assayloop", "botorch", "gpytorch", "numpy", "scipy", "torch")
 """Distributions on which points depend."""
 DECODED_WITH = {"molecule": ("rdkit", "selfies"), "image": ("pillow",)}
-"""Distributions on which objects depend beside numpy and torch, by kind of sample."""
+"""Distributions on which objects depend beside numpy, torch and our own, by kind of sample."""
 
 
 @cache
@@ -45,7 +45,7 @@ def proposed_with() -> dict[str, str]:
 
 def decoded_with(sample_kind: str) -> dict[str, str]:
     """Versions that are kept wherever objects of a kind were made of points."""
-    names = ("numpy", "torch", *DECODED_WITH.get(sample_kind, ()))
+    names = ("assayloop", "numpy", "torch", *DECODED_WITH.get(sample_kind, ()))
     return {name: version(name) for name in sorted(names)}
 
 
