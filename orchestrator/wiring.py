@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
+from pydantic import ValidationError
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
@@ -15,7 +16,7 @@ from adapters import registry as evaluators
 from adapters.protocol import Evaluator, EvaluatorError, OptionError, Weighted, Weights
 from db import lease, migrate, repository
 from db.ledger import Actor, Draft, append
-from db.models import LedgerEntry
+from db.models import CampaignRevision, LedgerEntry
 from db.session import Database, now
 from orchestrator import actors
 from orchestrator.errors import BadInput, Busy, Conflict, SchemaMismatch
@@ -265,10 +266,11 @@ def of_revision(
     Raises:
         SpaceError: its space or model is unknown or cannot be used.
         RegistryError: its proposer or surrogate is unknown.
+        BadInput: the stored spec is none.
     """
     with opened.read() as session:
         revision = repository.revision(session, campaign_id, number)
-    spec = Spec.model_validate(revision.resolved)
+    spec = spec_of(revision)
     parts = Parts(
         database=opened,
         actor=actor,
@@ -283,6 +285,22 @@ def of_revision(
     )
     _fix_threads(spec)
     return parts
+
+
+def spec_of(revision: CampaignRevision) -> Spec:
+    """The spec of a revision, as it was resolved.
+
+    Raises:
+        BadInput: what is stored is no spec: somebody changed it.
+    """
+    try:
+        return Spec.model_validate(revision.resolved)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        what = f"what is stored is no spec that this release can read: {key}: {first['msg']}"
+        remedy = "`assayloop audit verify` says whether somebody changed it"
+        raise BadInput.of(f"campaign_revision {revision.revision}", what, remedy) from None
 
 
 def _fix_threads(spec: Spec) -> None:

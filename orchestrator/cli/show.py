@@ -43,7 +43,7 @@ def status(as_json: AsJson = False) -> None:
 def _line(one: Standing) -> list[object]:
     from db.session import now
 
-    row, budget = one.campaign, one.resolved["budget"]["evaluations"]
+    row, budget = one.campaign, _limit(one.resolved)
     return [
         f"{row.name}#{row.ordinal}",
         f"{row.state}: {row.reason}" if row.reason else str(row.state),
@@ -53,6 +53,14 @@ def _line(one: Standing) -> list[object]:
         one.open_jobs,
         f"{duration((now() - one.last_at) / 1e6)} ago",
     ]
+
+
+def _limit(resolved: Any) -> object:
+    """Evaluations that a stored spec allows; None for any number, or where it is no spec."""
+    try:
+        return resolved["budget"]["evaluations"]
+    except (LookupError, TypeError):  # somebody changed it, and the other campaigns are sound
+        return None
 
 
 def show(
@@ -70,7 +78,6 @@ def show(
     from orchestrator import campaigns, wiring
     from orchestrator.history import past
     from orchestrator.history import show as reached
-    from orchestrator.spec import Spec
 
     settings = Settings.read()
     database = wiring.database(settings)
@@ -78,7 +85,7 @@ def show(
         row = side.campaign
         shown = reached.show(side.database, row, top, settings.artifacts, kept=database)
         with side.database.read() as session:
-            spec = Spec.model_validate(repository.revision(session, row.id, row.revision).resolved)
+            spec = wiring.spec_of(repository.revision(session, row.id, row.revision))
     if side.moment is not None:
         shown["at"] = side.moment.json
     if as_json:

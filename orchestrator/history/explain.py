@@ -27,12 +27,11 @@ from db.models import (
     Round,
     Signature,
 )
-from orchestrator import moments, spec_words
+from orchestrator import moments, spec_words, wiring
 from orchestrator.history import made_with
 from orchestrator.history.show import put_on_disk
 from orchestrator.history.trail import Trail
 from orchestrator.history.uses import Uses
-from orchestrator.spec import Spec
 
 Page = dict[str, Any]
 
@@ -152,7 +151,7 @@ def _spec(session: Session, one: Candidate) -> Page:
     else:
         number = one.objective_revision or 1
     revision = repository.revision(session, one.campaign, number)
-    sought = Spec.model_validate(revision.resolved).objective
+    sought = wiring.spec_of(revision).objective
     model = None if revision.model is None else session.get(LatentModel, revision.model)
     return {
         "revision": number,

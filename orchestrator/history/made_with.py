@@ -44,9 +44,8 @@ def of_entry(entry: LedgerEntry) -> dict[tuple[str, int], Versions]:
     payload = json.loads(entry.payload)
     about = payload["about"]
     round = about["round"] if entry.kind == "decode" else payload["new"]["round"][0]["number"]
-    if "versions" not in about:
-        return {}
-    return {(entry.kind, round): {str(name): str(one) for name, one in about["versions"].items()}}
+    versions = {str(name): str(one) for name, one in about.get("versions", {}).items()}
+    return {(entry.kind, round): versions} if versions else {}
 
 
 def in_words(versions: Versions) -> str:

@@ -223,9 +223,9 @@ class _Replay:
         found.causes += self.ledger.causes(row, position, found.candidates)
         if row.fit is not None:
             found.causes += self.ledger.fit(row.fit)
-        parts, weights = self.wired
-        if weights is not None:
-            found.causes.append(weights)
+        parts, problem = self.wired
+        if problem is not None:
+            found.causes.append(problem)
         if parts is None:
             return found
         if row.fit is not None and self.fit is None:
@@ -242,7 +242,7 @@ class _Replay:
         except Exception as error:  # other weights, data or packages may lead anywhere
             what = f"cannot be computed again: {type(error).__name__}: {error}"
             found.cause(f"round {row.number}", plain(what, 300))
-        if weights is not None and len(found.causes) == unlike and not found.differences:
+        if problem is not None and len(found.causes) == unlike and not found.differences:
             what = "with those that the database keeps, all bits come out equal"
             found.remarks.append(Problem("weights", what))
         elif found.verdict is Verdict.DIVERGED:
@@ -253,14 +253,17 @@ class _Replay:
         """Note the versions that are others here than when the round was made."""
         row, kept = self.row, self.ledger.versions
         made = [
-            (f"round {row.number} was {verb}d", kept.get((verb, row.number), {}))
-            for verb in ("propose", "decode")
+            (f"round {row.number} was {verb}d", kept.get((verb, row.number)))
+            for verb in ("propose", "decode")[: 1 if row.state == "proposed" else 2]
         ]
         if self.fit is not None:
             made.insert(0, (f"fit {self.fit.number} was made", self.fit.versions))
         then: dict[tuple[str, str], list[str]] = {}
+        if unknown := [what for what, versions in made if versions is None]:
+            said = f"{' and '.join(unknown)} by a release that kept none"
+            self.found.remarks.append(Problem("versions", said))
         for what, versions in made:
-            for name, one in versions.items():
+            for name, one in (versions or {}).items():
                 if one != computing.version(name):
                     then.setdefault((name, one), []).append(what)
         for (name, one), whats in sorted(then.items()):

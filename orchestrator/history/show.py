@@ -10,9 +10,8 @@ from sqlalchemy.orm import Session
 from db import artifacts, repository
 from db.models import Artifact, Campaign, Candidate, Measurement
 from db.session import Database
-from orchestrator import dataset
+from orchestrator import dataset, wiring
 from orchestrator.objective import Objective
-from orchestrator.spec import Spec
 
 SUFFIXES = {"image/png": ".png", "image/svg+xml": ".svg", "application/json": ".json"}
 
@@ -45,7 +44,7 @@ def show(
         kept: Where the bytes of artifacts are, if elsewhere.
     """
     with database.read() as session, (kept or database).read() as bytes_of:
-        spec = Spec.model_validate(repository.revision(session, row.id, row.revision).resolved)
+        spec = wiring.spec_of(repository.revision(session, row.id, row.revision))
         leaders = repository.best(session, row.id, top, maximize=Objective(spec.objective).maximize)
         measured = _measured(session, row.id, [candidate.number for candidate in leaders])
         return status(row, repository.open_jobs(session, row.id)) | {

@@ -12,7 +12,7 @@ from db import artifacts, repository
 from db.models import SYSTEM, Campaign, LatentModel
 from db.session import Database
 from orchestrator import actors, wiring
-from orchestrator.errors import Problem
+from orchestrator.errors import BadInput, Problem
 from orchestrator.latent.protocol import SpaceError
 from orchestrator.wiring import Parts
 
@@ -22,8 +22,8 @@ class Wired(NamedTuple):
 
     parts: Parts | None
     """With the weights on record; None where they cannot be had."""
-    weights: Problem | None = None
-    """How the weights that are installed differ from those on record."""
+    problem: Problem | None = None
+    """How the weights that are installed differ from those on record; or why there are no parts."""
 
 
 def wire(
@@ -46,6 +46,8 @@ def wire(
         what = f"those installed here are {installed.space.model_hash or 'none'}"
     except SpaceError as error:
         what = str(error)
+    except BadInput as error:
+        return Wired(None, error.problems[0])
     what = f"those on record are {model or 'none'}; {what}"
     try:
         kept = str(_kept(session, model, Path(folder)))

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
+from db import migrate
 from db.models import Round
 from db.session import Database
 from orchestrator import Campaign, ask_tell, campaigns, computing, corrections, loop, wiring
@@ -28,6 +29,7 @@ from orchestrator.latent import registry
 from orchestrator.latent.registry import SHIPPED
 from orchestrator.proposers.gp import GPProposer
 from orchestrator.proposers.protocol import Proposal
+from orchestrator.settings import Settings
 from tests.e2e.lab import Lab, opened
 from tests.e2e.terminal import Terminal, tamper
 
@@ -275,6 +277,44 @@ def test_the_versions_that_objects_were_made_with_are_kept(
     tamper(terminal, "UPDATE candidate SET object = 'C' WHERE number = 1")
     ended = terminal("audit", "replay", "few", 1, "--json")
     assert {"version of rdkit", "candidate 1, object"} <= set(causes(ended.json))
+
+
+def test_a_proposal_of_before_an_upgrade_comes_out_after_it(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the first schema, and of a release that kept no versions of what it proposed with."""
+    with monkeypatch.context() as then:
+        then.setattr(computing, "proposed_with", dict)
+        then.setattr(computing, "decoded_with", lambda kind: {})
+        file = terminal.spec("old", "kind: sobol, initial: 2, batch: 2", "kind: gp, initial: 3")
+        Campaign.open(file, overrides=["budget.evaluations=4"]).run()
+    database = wiring.database(Settings.read())
+    migrate.downgrade(database.engine, "0001")
+    database.close()
+    said = terminal.refused("audit", "replay", "old", "--all")
+    assert "at revision 0001" in said
+    assert "`assayloop db upgrade`" in said
+    assert terminal("db", "upgrade").code == 0
+    assert terminal("audit", "verify").code == 0
+    ended = terminal("audit", "replay", "old", "--all", "--refit", "--json")
+    assert ended.code == 0
+    rounds = ended.json["rounds"]
+    assert [one["verdict"] for one in rounds] == ["bit-equal", "bit-equal"]
+    unknown = "round 2 was proposed and round 2 was decoded by a release that kept none"
+    assert [one["what"] for one in rounds[1]["remarks"]] == [unknown]
+
+
+def test_a_spec_that_was_changed_to_none_is_named(learned: Terminal) -> None:
+    """Whoever audits meets what somebody did to the database, and no fault of ours."""
+    tamper(learned, "UPDATE campaign_revision SET resolved = '{}'")
+    said = "campaign_revision 1: what is stored is no spec that this release can read: name: Field"
+    ended = learned("audit", "replay", "learned", "--all", "--json")
+    assert ended.code == 5
+    assert {one["verdict"] for one in ended.json["rounds"]} == {"diverged"}
+    assert "campaign_revision 1" in causes(ended.json)
+    for command in (["show", "learned"], ["audit", "explain", "learned", 5]):
+        assert said in learned.refused(*command)
+    assert learned("status").code == 0
 
 
 @pytest.mark.parametrize(

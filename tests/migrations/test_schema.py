@@ -12,11 +12,12 @@ import pytest
 from sqlalchemy import Engine, MetaData, inspect, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
-from db import migrate, triggers
+from db import migrate, repository, triggers
 from db.models import APPEND_ONLY, Base
 from db.session import Database
 from orchestrator import wiring
 from orchestrator.errors import SchemaMismatch
+from orchestrator.history.replay import replay
 from orchestrator.history.verify import verify
 from orchestrator.settings import Settings
 from tests import histories
@@ -175,6 +176,10 @@ def test_a_kept_database_is_upgraded_and_verified(file: Path, tmp_path: Path) ->
     checked = verify(old)
     assert checked.problems == ()
     assert checked.entries == file.read_text().count('INSERT INTO "ledger_entry"') >= 8
+    with old.read() as session:
+        (campaign,) = repository.campaigns(session)
+    (again,) = replay(old, campaign, [1])
+    assert [one.where for one in again.causes] == ["campaign_revision 1"], "its spec is empty"
     fresh = Database(f"sqlite:///{tmp_path / 'fresh.db'}")
     migrate.upgrade(fresh.engine)
     histories.everything(fresh)
