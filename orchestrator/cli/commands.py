@@ -70,7 +70,7 @@ COMMANDS = (
     Command(
         "models interpolate", "interpolate:interpolate", "Compare ways between objects of a space."
     ),
-    Command("models train", "models:train", "Train a model of a latent space."),
+    Command("models train", "training:train", "Train a model of a latent space."),
     Command("data get", "data:get", "Fetch a public data set to train on."),
     Command("data add", "data:add", "Take in molecules of your own to train on."),
     Command("data list", "data:list_data", "List the data to train on."),

@@ -1,30 +1,21 @@
-"""``assayloop models``: the models of latent spaces, shipped and one's own."""
+"""``assayloop models``: the models of latent spaces, shipped and one's own, and their figures."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli import INTERRUPTED
-from orchestrator.cli.options import AsJson
-from orchestrator.cli.output import cell, duration, number, print_json, print_table
+from orchestrator.cli.options import AsJson, ModelData
+from orchestrator.cli.output import cell, print_json, print_table
 from orchestrator.errors import BadInput
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
     from orchestrator.latent.registry import Model
     from orchestrator.training.recipes import Recipe
-    from orchestrator.training.trainer import Progress
-
-Data = Annotated[
-    Path | None,
-    typer.Option(help="What it is trained on: a file, or the name of data that were got or added."),
-]
 
 
 def list_models(as_json: AsJson = False) -> None:
@@ -51,7 +42,7 @@ def list_models(as_json: AsJson = False) -> None:
             one["dim"],
             f"{one['size'] / 1e6:.1f} MB" if one["size"] else "",
             _where(one),
-            "\n".join(f"{cell(value)}  {name}" for name, value in _figures(one["metrics"])),
+            "\n".join(f"{cell(value)}  {name}" for name, value in chief_figures(one["metrics"])),
         ]
         for one in found
     ]
@@ -90,7 +81,7 @@ def _where(described: Mapping[str, Any]) -> str:
     return "only its card" if described["folder"] else "not trained"
 
 
-def _figures(metrics: Mapping[str, Any]) -> list[tuple[str, float]]:
+def chief_figures(metrics: Mapping[str, Any]) -> list[tuple[str, float]]:
     """The first two metrics that are a share or a bound, not how many or how fast."""
     found = [(name, value) for name, value in metrics.items() if isinstance(value, float)]
     return found[:2]
@@ -159,7 +150,7 @@ def draw_figures(
         typer.Argument(metavar="NAME...", help="Models of one task, shown side by side."),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the PNG files.")] = Path("figures"),
-    data: Data = None,
+    data: ModelData = None,
 ) -> None:
     """Draw the figures of a model, or of several side by side, and print the files' paths.
 
@@ -178,129 +169,3 @@ def draw_figures(
         raise BadInput.of("--out", f"{out} cannot be written: {error.strerror}") from None
     for path in written:
         typer.echo(str(path))
-
-
-def train(
-    context: typer.Context,
-    recipe: Annotated[str, typer.Argument(metavar="NAME", help="Name of a recipe.")],
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder for the model; by default the recipe's name below ASSAYLOOP_HOME/models, "
-            "where specs find it."
-        ),
-    ] = None,
-    data: Data = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Instead of the recipe's.")] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(min=0, help="Stop after so many epochs without a lower validation loss."),
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")
-    ] = False,
-) -> None:
-    """Train a model of a latent space, with the recipe that the shipped one was trained by.
-
-    Recipes of digits read MNIST, by default what `assayloop data get mnist` left; recipes of
-    molecules read a file of SMILES, or what `assayloop data add` took in, by name; moses-selfies
-    reads what `assayloop data get moses` left; automata are read from a file or else drawn, and
-    curve draws its data itself. Ctrl-C is safe: --resume goes on where it was.
-    `tensorboard --logdir` of the folder shows the losses.
-    """
-    from orchestrator.latent.protocol import SpaceError
-    from orchestrator.training import run, trainer
-
-    out = out or _place(recipe)
-    checkpoint = out / trainer.CHECKPOINT
-    if not resume and (checkpoint.exists() or (out / "card.json").exists()):
-        what = f"{out} holds a training already"
-        raise BadInput.of("--out", what, "go on with it by --resume, or name another folder")
-    started = time.monotonic()
-    try:
-        with _progress(recipe) as progress:
-            card = run.train(
-                recipe,
-                data=data,
-                out=out,
-                seed=seed,
-                epochs=epochs,
-                patience=patience,
-                resume=resume,
-                progress=progress,
-                cache=Settings.read().home / "data",
-            )
-    except SpaceError as error:
-        raise BadInput.of("", str(error)) from None
-    except OSError as error:
-        raise BadInput.of("--out", f"{out} cannot be written: {error.strerror}") from None
-    except KeyboardInterrupt:
-        kept = "add --resume to the same command to go on" if checkpoint.exists() else "none yet"
-        context.obj["interrupted"] = f"The checkpoint is {checkpoint}: {kept}."
-        raise typer.Exit(INTERRUPTED) from None
-    training = card["training"]
-    if training["weights_of_epoch"] < training["epochs"]:
-        done, best = training["epochs_done"], training["weights_of_epoch"]
-        typer.echo(f"Ended after epoch {done}; the weights are those of epoch {best}, the best.")
-    typer.echo(f"Trained in {duration(time.monotonic() - started)}; on data it never saw:")
-    for name, value in _figures(card["metrics"]):
-        typer.echo(f"  {name} {cell(value)}")
-    typer.echo(f"The model is in {out}.")
-
-
-def _place(recipe: str) -> Path:
-    """Where a model is trained if nobody says where: never in front of one that campaigns use."""
-    from orchestrator.training import zoo
-
-    home = Settings.read().models
-    shipped = [one.name for one in zoo.models(None) if one.usable]
-    if recipe in shipped:
-        hides = f"the weights of {recipe} ship; a model of yours by that name would stand for them"
-        raise BadInput.of("--out", hides, f"name a folder, such as {home / f'{recipe}-mine'}")
-    return home / recipe
-
-
-@contextmanager
-def _progress(recipe: str) -> Iterator[Callable[[Progress], None]]:
-    """Yields what the trainer calls after each batch: a bar on a terminal, else a line an epoch."""
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _Lines()
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[text]}"),
-    )
-    with Bars(*columns, console=console) as bars:
-        task = bars.add_task(recipe, total=None, text="reading data")
-
-        def observe(progress: Progress) -> None:
-            bars.update(
-                task, completed=progress.step, total=progress.steps, text=_standing(progress)
-            )
-
-        yield observe
-
-
-class _Lines:
-    """A line when an epoch begins, for logs and pipes."""
-
-    def __init__(self) -> None:
-        self._epoch = -1
-
-    def __call__(self, progress: Progress) -> None:
-        if progress.epoch != self._epoch:
-            self._epoch = progress.epoch
-            typer.echo(_standing(progress), err=True)
-
-
-def _standing(progress: Progress) -> str:
-    losses = ", ".join(f"{name} {number(value)}" for name, value in progress.losses.items())
-    return f"epoch {progress.epoch + 1} of {progress.epochs}: {losses}"

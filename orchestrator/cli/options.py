@@ -49,3 +49,8 @@ Trusted = Annotated[
         help="Count only anchors of this public key, or of the one in this file.",
     ),
 ]
+
+ModelData = Annotated[
+    Path | None,
+    typer.Option(help="What it is trained on: a file, or the name of data that were got or added."),
+]
