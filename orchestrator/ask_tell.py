@@ -90,29 +90,40 @@ def tell(
         else:
             assert candidate is not None
             number = _known(session, parts, candidate)
-        first = repository.next_number(session, Measurement, parts.campaign)
-        for index, (unit, reading) in enumerate(readings):
-            draft.new(
-                "measurement",
-                number=first + index,
-                candidate=number,
-                job=None,
-                attempt=None,
-                evaluator="",
-                **recording.in_unit(reading, unit),
-                censoring=str(reading.censoring),
-                measured_at=None,
-                received_at=now(),
-                source="told",
-                provenance=provenance,
-                delivery=None,
-                place="",
-                supersedes=None,
-            )
+        _measure(session, draft, parts, number, readings)
         recording.value_candidate(session, draft, parts, number)
         recording.settle_campaign(session, draft, parts)
         parts.append(session, draft)
     return number
+
+
+def _measure(
+    session: Session,
+    draft: Draft,
+    parts: Parts,
+    candidate: int,
+    readings: Sequence[tuple[str, Reading]],
+) -> None:
+    """Draft told measurements of a candidate, each with the unit to keep it in."""
+    first = repository.next_number(session, Measurement, parts.campaign)
+    for number, (unit, reading) in enumerate(readings, first):
+        draft.new(
+            "measurement",
+            number=number,
+            candidate=candidate,
+            job=None,
+            attempt=None,
+            evaluator="",
+            **recording.in_unit(reading, unit),
+            censoring=str(reading.censoring),
+            measured_at=None,
+            received_at=now(),
+            source="told",
+            provenance=draft.about["provenance"],
+            delivery=None,
+            place="",
+            supersedes=None,
+        )
 
 
 def _refuse_unfit(parts: Parts) -> None:
