@@ -17,8 +17,9 @@ from torch.nn import functional
 from orchestrator.latent.layers import perceptron
 from orchestrator.latent.smiles_tokens import END
 
-Posterior = Literal["point", "normal"]
-"""What the encoder gives: a point, or mean and log variance of a normal distribution."""
+Posterior = Literal["point", "standardised", "normal"]
+"""What the encoder gives: a point, a point whose coordinates have mean 0 and variance 1 over the
+data, or mean and log variance of a normal distribution."""
 DecoderKind = Literal["gru", "upsampling"]
 REDUCTION = 4
 """The encoder halves the length twice, so that it must be a multiple of this."""
@@ -64,6 +65,8 @@ class SmilesAutoencoder(nn.Module):
             nn.ReLU(),
             nn.Linear(hidden, 2 * latent if posterior == "normal" else latent),
         )
+        if posterior == "standardised":
+            self.encoder.append(nn.BatchNorm1d(latent, affine=False))
         build = GruDecoder if decoder == "gru" else UpsamplingDecoder
         self.decoder = build(vocabulary, length, latent, channels, hidden)
         self.head = perceptron(latent, head, 1 + outcomes) if head else None
@@ -71,7 +74,7 @@ class SmilesAutoencoder(nn.Module):
     def encode(self, tokens: Tensor) -> tuple[Tensor, Tensor | None]:
         """Points ``n x d`` of identifiers ``n x length``: the mean, and its log variance if any."""
         features = self.encoder(one_hot(tokens, self.vocabulary).transpose(1, 2))
-        if self.posterior == "point":
+        if self.posterior != "normal":
             return features, None
         mean, log_variance = features.chunk(2, dim=1)
         return mean, log_variance.clamp(-12.0, 4.0)

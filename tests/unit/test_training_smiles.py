@@ -106,7 +106,7 @@ def test_only_the_recipe_that_needs_outcomes_refuses_a_file_without(
         (
             "smiles-aae",
             {"reconstruction", "adversarial", "discriminator"},
-            {"prior_match_accuracy"},
+            {"prior_match_accuracy_held_out", "prior_match_accuracy_training"},
         ),
     ],
 )
