@@ -30,12 +30,21 @@ class Scope(StrEnum):
     OPERATE = "operate"
     """Start and run campaigns, ask, tell, pause, resume, settle jobs."""
     OWN = "own"
-    """Revise and stop campaigns, correct results."""
+    """Revise and stop campaigns, correct and flag results."""
     AUDIT = "audit"
     """Anchor the history."""
     ADMIN = "admin"
     """Accounts and keys."""
 
+
+ACTS = {
+    Scope.READ: "read",
+    Scope.OPERATE: "run campaigns, ask and tell, pause, resume and settle jobs",
+    Scope.OWN: "revise and stop campaigns, correct and flag results",
+    Scope.AUDIT: "anchor the history",
+    Scope.ADMIN: "make accounts and keys",
+}
+"""What each scope allows, for whoever lacks it."""
 
 ROLES = {
     "viewer": frozenset({Scope.READ}),
@@ -69,9 +78,10 @@ def current(
     secret, account = _identified(database, text)
     if scope not in ROLES[account.role]:
         able = ", ".join(name for name, role in ROLES.items() if scope in role)
-        raise Denied(f"{account.name} is {account.role} and may not {scope}", f"may: {able}")
+        raise Denied(f"{account.name} is {account.role} and may not {ACTS[scope]}", f"may: {able}")
     if scope not in secret.scopes:
-        raise Denied(f"this token of {account.name} is good for {', '.join(secret.scopes)} only")
+        what = f"this token of {account.name} is good for {', '.join(secret.scopes)} only"
+        raise Denied(what, f"log in with --scope {scope}, or without it for all that you may")
     if settings.token:
         return Actor("token", secret.id, on_behalf_of=account.name, mode=MULTI)
     return Actor("account", account.name, mode=MULTI)

@@ -74,7 +74,9 @@ def anchor(
         print_json([vars(one) for one in made])
         return
     target = out or settings.anchors
-    typer.echo(f"{len(made)} chains grew and were anchored; their anchors are in")
+    grew = "1 chain" if len(made) == 1 else f"{len(made)} chains"
+    said = f"{grew} grew, and the heads were signed" if made else "No chain has grown"
+    typer.echo(f"{said}. The anchors are in")
     typer.echo(target)
 
 

@@ -103,7 +103,7 @@ def _conditions(
 
 def _print(rows: Sequence[Mapping[str, Any]]) -> None:
     if not rows:
-        typer.echo("No candidate is so.")
+        typer.echo("No candidate matches.")
         return
     columns = ["candidate", "round", "source", "state", "objective"]
     lines = [[*(row[column] for column in columns), _what(row)] for row in rows]

@@ -67,6 +67,6 @@ def _print(found: Verification, said: str, as_json: bool) -> None:
         ]
         print_json(heads)
         return
-    typer.echo(f"{said}. What it comes to, to be compared elsewhere:")
+    typer.echo(f"{said}. The heads of its chains, to be compared elsewhere:")
     for chain, (number, digest) in found.heads.items():
         typer.echo(f"  {chain}: {number} entries, head\n    {digest}")

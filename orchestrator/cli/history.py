@@ -195,7 +195,8 @@ def _say_moment(side: Side) -> None:
 
 def _print_measurements(rows: Sequence[Mapping[str, Any]], asked: bool) -> None:
     if not rows:
-        typer.echo("No measurement is so." if asked else "No measurement yet.")
+        none = "No measurement matches; `--entries` looks for entries of the ledger instead."
+        typer.echo(none if asked else "No measurement yet.")
         return
     columns = ["measurement", "candidate", "round", "name", "value", "unit", "std"]
     lines = [
@@ -221,13 +222,16 @@ def _entries(side: Side, asked: _Asked, limit: int | None, as_json: bool) -> Non
         rows = list(finding.entries(session, side.campaign, conditions, most + 1))
         _say_moment(side)
         _print_entries([finding.described(one, asked.search or "") for one in rows[-most:]])
+        if not rows and asked.kinds:
+            known = ", ".join(finding.kinds(session, side.campaign))
+            print_paragraph(f"The kinds of entries that this campaign has: {known}.")
     if len(rows) > most:
         typer.echo(f"There are earlier ones: `--to entry:{rows[0].sequence}` lists them.")
 
 
 def _print_entries(rows: Sequence[Mapping[str, Any]]) -> None:
     if not rows:
-        typer.echo("No entry is so.")
+        typer.echo("No entry matches.")
         return
     lines = [
         [row["entry"], row["at"][:19].replace("T", " "), _who(row), row["kind"], _what(row)]

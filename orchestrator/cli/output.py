@@ -151,7 +151,7 @@ def print_table(
             no_wrap=widest <= SHORT,
         )
     for row in rows:
-        table.add_row(*(Text(cell(value)) for value in row))
+        table.add_row(*(Text("\n".join(map(_still, cell(value).split("\n")))) for value in row))
     console = Console()
     if not console.is_terminal:
         console.width = WIDTH

@@ -42,7 +42,7 @@ def correct(
 
     if not value.strip():
         raise BadInput.of("--value", "is missing", "say what the value should be")
-    reading = told.read([f"value={value}"])["value"]
+    reading = told.value(value, "--value")
     database = wiring.database(Settings.read())
     row = campaigns.find(database, name)
     actor = actors.current(database, actors.Scope.OWN)
@@ -65,7 +65,7 @@ def flag(
         str | None, typer.Option(metavar="NAME", help="all of this evaluator")
     ] = None,
     start: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="from this time or day, UTC,")
+        str | None, typer.Option("--from", metavar="TIME", help="from this time or day")
     ] = None,
     end: Annotated[
         str | None, typer.Option("--to", metavar="TIME", help="to this one, itself included.")

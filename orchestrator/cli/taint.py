@@ -87,11 +87,11 @@ def _print(row: Campaign, found: Taint, fitted: int | None) -> None:
         return
     for one in found.tainted[:SHOWN]:
         print_paragraph(_said(one), indent="  ")
-        print_paragraph(_went(one.used), "  ", "  ")
+        print_paragraph(f"Before that, {_went(one.used, 'it')}", "  ", "  ")
     if len(found.tainted) > SHOWN:
         typer.echo(f"... and {len(found.tainted) - SHOWN} more; `--json` prints all")
-    if len(found.tainted) > 1:
-        print_paragraph(f"All of them together: {_went(found.used)}", indent="  ")
+    if sum(bool(one.used.fits) for one in found.tainted) > 1:
+        print_paragraph(f"All of them together: {_went(found.used, 'them')}", indent="  ")
     if fitted is not None:
         typer.echo(f"Fit {fitted} was made now, afresh, of what stands.")
     elif found.goes_on:
@@ -119,11 +119,11 @@ def _said(one: Tainted) -> str:
     )
 
 
-def _went(used: Used) -> str:
-    """Where values had gone."""
+def _went(used: Used, them: str) -> str:
+    """Where values had gone; ``them`` stands for these values."""
     if not used.fits:
-        return "Before that, no fit had learnt from it."
-    said = f"Before that, {_several('fit', used.fits)} had learnt from it"
+        return f"no fit had learnt from {them}."
+    said = f"{_several('fit', used.fits)} had learnt from {them}"
     if not used.rounds:
         return f"{said}; nothing was proposed with {_these(used.fits)}."
     sent = f", sent as {_several('job', used.jobs)}" if used.jobs else ""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from orchestrator.ask_tell import Told
 
 FORM = "write measure=value, such as qed=0.71, qed=0.71+-0.02 or 'mass=180.2 g/mol'"
+VALUE = "write 0.71, 0.71+-0.02 or '180.2 g/mol'"
 
 _UNSIGNED = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _VALUE = re.compile(
@@ -40,13 +41,25 @@ def read(arguments: Sequence[str]) -> dict[str, Told]:
         if not separator or not name:
             problems.append(Problem(argument, "is no measure=value", _form(argument)))
         elif told is None:
-            problems.append(_unreadable(argument, name, text))
+            problems.append(_unreadable(argument, f"{name}=", text, FORM))
         elif name in found:
             problems.append(Problem(argument, f"{name} is told twice", "tell each by itself"))
         else:
             found[name] = told
     if problems:
         raise BadInput(problems)
+    return found
+
+
+def value(text: str, option: str) -> Told:
+    """The value of an option that takes one, without its measure.
+
+    Raises:
+        BadInput: it cannot be read.
+    """
+    found = _told(text.strip())
+    if found is None:
+        raise BadInput([_unreadable(option, "", text, VALUE)])
     return found
 
 
@@ -66,12 +79,12 @@ def _form(argument: str) -> str:
     return f"{FORM}; quote a value together with its unit" if unit_alone else FORM
 
 
-def _unreadable(argument: str, name: str, text: str) -> Problem:
+def _unreadable(where: str, before: str, text: str, form: str) -> Problem:
     if not re.search("[0-9],[0-9]", text):
-        return Problem(argument, f"{text!r} is no number", FORM)
+        return Problem(where, f"{text!r} is no number", form)
     what = "a comma is no decimal point and separates no thousands"
     right = re.sub("[0-9]+([.,][0-9]+)+", lambda number: _pointed(number[0]), text)
-    return Problem(argument, what, f"write {name}={right}")
+    return Problem(where, what, f"write {before}{right}")
 
 
 def _pointed(number: str) -> str:

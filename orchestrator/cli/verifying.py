@@ -69,12 +69,14 @@ def print_verified(found: Verification) -> None:
         typer.echo(_anchored(found))
     else:
         print_error(AssayloopError(found.problems))
-        typer.echo(f"{found.entries} entries, {len(found.problems)} problems; `--json` prints all.")
+        problems = "1 problem" if len(found.problems) == 1 else f"{len(found.problems)} problems"
+        typer.echo(f"{found.entries} entries, {problems}; `--json` prints all.")
 
 
 def _anchored(found: Verification) -> str:
     """How far nobody can have rewritten them."""
     if not found.anchors:
         return "No anchor: a chain cut or rewritten as a whole would pass. `audit anchor` signs."
-    after = f"{found.unanchored} entries came later" if found.unanchored else "none came later"
-    return f"{found.anchors} anchors hold; {after}."
+    hold = "1 anchor holds" if found.anchors == 1 else f"{found.anchors} anchors hold"
+    later = {0: "none", 1: "1 entry"}.get(found.unanchored, f"{found.unanchored} entries")
+    return f"{hold}; {later} came later."

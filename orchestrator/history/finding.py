@@ -87,6 +87,12 @@ def entries(
     yield from session.scalars(ordered)
 
 
+def kinds(session: Session, campaign: Campaign) -> Sequence[str]:
+    """Kinds of entries that a campaign has."""
+    query = select(LedgerEntry.kind).where(LedgerEntry.chain == campaign.id).distinct()
+    return sorted(session.scalars(query))
+
+
 def described(entry: LedgerEntry, text: str = "") -> dict[str, Any]:
     """One entry for scripts.
 

@@ -122,7 +122,7 @@ def test_a_night_job_has_a_token(person: Person, monkeypatch: pytest.MonkeyPatch
     public = token.partition(":")[0]
     assert actors_of("campaign")[-1] == ("token", public, "bob", "multi-user")
     said = person.terminal.refused("stop", "night", "--reason", "x")
-    assert said == "Error: this token of bob is good for operate only"
+    assert said.startswith("Error: this token of bob is good for operate only log in with --scope")
 
 
 def test_accounts_are_listed_and_disabled(person: Person) -> None:

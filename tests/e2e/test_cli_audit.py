@@ -47,7 +47,7 @@ def test_a_changed_measurement_ends_in_exit_code_5(finished: Terminal) -> None:
     ended = finished("audit", "verify")
     assert ended.code == 5
     assert "measurement 2" in ended.err
-    assert "1 problems; `--json` prints all" in ended.out
+    assert "1 problem; `--json` prints all" in ended.out
 
 
 def test_many_problems_fit_a_screen(finished: Terminal) -> None:
@@ -106,6 +106,8 @@ def test_an_old_backup_that_was_restored_is_found_by_an_anchor(
     ended = finished("audit", "verify", "--json")
     assert (ended.code, ended.json["anchors"], ended.json["unanchored"]) == (0, 3, 0)
     assert "3 anchors hold; none came later" in finished("audit", "verify").out
+    said = finished("audit", "anchor").out
+    assert said.startswith("No chain has grown. The anchors are in")
     copy(tmp_path / "backup.db", file)
     ended = finished("audit", "verify", "--json")
     assert ended.code == 5

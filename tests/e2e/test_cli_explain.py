@@ -177,6 +177,9 @@ def test_what_others_wrote_stays_text(terminal: Terminal) -> None:
     terminal("audit", "explain", "told", 1, "--html", file)
     assert "<script" not in file.read_text(encoding="utf-8")
     assert "\x1b" not in terminal("audit", "explain", "told", 1).out
+    flag = ["--kind", "suspect", "--reason", "\x1b[2J"]
+    assert terminal("result", "flag", "told", 1, *flag).code == 0
+    assert "\x1b" not in terminal("audit", "explain", "told", 1).out, "in a cell of a table"
 
 
 def test_bytes_that_were_changed_are_no_page_of_evidence(learned: Terminal) -> None:

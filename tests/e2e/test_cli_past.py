@@ -93,7 +93,7 @@ def test_a_history_is_searched_and_filtered(finished: Terminal) -> None:
     )
     rows = finished("history", "box", "--candidate", 3, "--json").json
     assert [one["candidate"] for one in rows] == [3, 3]
-    assert "No measurement is so." in finished("history", "box", "--min", "1e9").out
+    assert "No measurement matches;" in finished("history", "box", "--min", "1e9").out
     file = finished.folder / "some.csv"
     said = finished("history", "box", "--max", "-1e9", "--out", file).out
     assert said.startswith("0 measurements")
@@ -109,7 +109,9 @@ def test_a_history_is_searched_and_filtered(finished: Terminal) -> None:
     assert "`--to entry:" in out
     early = finished("history", "box", "--entries", "--to", "entry:2", "--json").json
     assert [one["entry"] for one in early] == [1, 2]
-    assert "No entry is so." in finished("history", "box", "--kind", "pause").out
+    none = finished("history", "box", "--kind", "pauses").out
+    assert none.startswith("No entry matches.\nThe kinds of entries that this campaign has: ")
+    assert "propose" in none
 
 
 def test_candidates_are_listed(finished: Terminal) -> None:
@@ -125,7 +127,7 @@ def test_candidates_are_listed(finished: Terminal) -> None:
     then = finished("candidates", "box", "--at", "entry:2", "--json").json
     assert {one["state"] for one in then} == {"undecoded"}
     assert "measured" in finished("candidates", "box", "--from", "entry:2").out
-    assert "No candidate is so." in finished("candidates", "box", "--state", "invalid").out
+    assert "No candidate matches." in finished("candidates", "box", "--state", "invalid").out
     assert "one of undecoded, invalid" in finished.refused("candidates", "box", "--state", "x")
 
 

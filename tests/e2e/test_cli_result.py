@@ -42,7 +42,11 @@ PERIOD = [*FLAG, "--evaluator", "reactor"]
     ("arguments", "said"),
     [
         (["correct", "box", 1, *WHY], "--value: is missing"),
-        (["correct", "box", 1, "--value", "0,71", *WHY], "write value=0.71"),
+        (
+            ["correct", "box", 1, "--value", "0,71", *WHY],
+            "--value: a comma is no decimal point and separates no thousands write 0.71",
+        ),
+        (["correct", "box", 1, "--value", "abc", *WHY], "'abc' is no number write 0.71, 0.71+-"),
         (["correct", "box", 1, "--value", "7"], "--reason: a reason is required"),
         (["correct", "box", 99, "--value", "7", *WHY], "no measurement '99' known: 1 to 12"),
         (FLAG, "say which measurements"),

@@ -86,7 +86,7 @@ def test_an_instrument_that_taints_much_fits_a_screen(learned: Terminal) -> None
     learned("result", "flag", "learned", *which, "--kind", "retracted", *WHY)
     said = learned("audit", "taint", "learned").out
     assert "... and 4 more; `--json` prints all" in said
-    assert "All of them together: Before that, fits" in said
+    assert "All of them together: fits" in said
     assert len(said.splitlines()) < 40
 
 

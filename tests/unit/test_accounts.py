@@ -16,7 +16,7 @@ from db.ledger import Actor
 from db.models import SYSTEM, Secret
 from db.session import Database, now
 from orchestrator import accounts, actors
-from orchestrator.actors import ROLES, Scope
+from orchestrator.actors import ACTS, ROLES, Scope
 from orchestrator.errors import AssayloopError, BadInput, Conflict, Denied, NotFound
 from orchestrator.history.verify import verify
 from orchestrator.settings import Settings
@@ -142,7 +142,7 @@ def test_each_role_may_what_it_may_and_no_more(
             expected = Actor("account", name, mode="multi-user")
             assert actors.current(laboratory, scope, settings) == expected
         else:
-            with pytest.raises(Denied, match=f"{name} is {role} and may not {scope}; may: "):
+            with pytest.raises(Denied, match=f"{name} is {role} and may not {ACTS[scope]}; may: "):
                 actors.current(laboratory, scope, settings)
 
 
@@ -341,7 +341,7 @@ def test_a_role_is_changed_with_a_reason_and_holds_at_once(
     viewer = with_token(settings, accounts.login(laboratory, "a-viewer", PASSWORD))
     actors.current(laboratory, Scope.OWN, owner)
     accounts.set_role(laboratory, ADA, "a-owner", "viewer", "another team")
-    with pytest.raises(Denied, match="a-owner is viewer and may not own"):
+    with pytest.raises(Denied, match="a-owner is viewer and may not revise and stop campaigns"):
         actors.current(laboratory, Scope.OWN, owner)
     accounts.set_role(laboratory, ADA, "a-viewer", "owner", "leads it now")
     with pytest.raises(Denied, match="this token of a-viewer is good for read only"):
@@ -428,7 +428,7 @@ def test_whoever_began_something_may_go_on_while_they_may_act(
     with pytest.raises(Denied, match="a-operator began this, and is not logged in here any longer"):
         actors.require_still(laboratory, actor, settings=other)
     accounts.set_role(laboratory, ADA, "a-operator", "viewer", "on leave")
-    with pytest.raises(Denied, match="a-operator is viewer and may not operate"):
+    with pytest.raises(Denied, match="a-operator is viewer and may not run campaigns"):
         actors.require_still(laboratory, actor, settings=first)
     alone = actors.operating_system()
     with pytest.raises(Denied, match="has become multi-user since this began"):
