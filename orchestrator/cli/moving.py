@@ -94,7 +94,7 @@ def _end(target: Settings, heads: str, anchored: Settings, *, as_json: bool) -> 
     if as_json:
         print_json(summary(found) | {"database": target.shown_url, "heads": heads})
         raise typer.Exit(ExitCode.DONE if found.ok else ExitCode.UNVERIFIED)
-    typer.echo("All has arrived: the chains' heads have the same hash as where they came from. It is in")
+    typer.echo("All has arrived: the heads of its chains have the hash that they had. It is in")
     typer.echo(target.shown_url)
     typer.echo(f"heads: {heads}")
     print_verified(found)
