@@ -97,6 +97,11 @@ class ComposedLogEI(AcquisitionFunction):
         improvement = self._improvement(mean, std, known)
         return logmeanexp(improvement + self._feasible(mean, std), dim=-1)
 
+    def log_feasible(self, X: Tensor) -> Tensor:
+        """Log probability that every constraint holds, shape ``b x 1 x d`` to ``b``."""
+        mean, std = _marginals(self.model, X.unsqueeze(-3))
+        return logmeanexp(self._feasible(mean, std) + torch.zeros_like(mean[..., 0]), dim=-1)
+
     def _improvement(self, mean: Tensor, std: Tensor, known: Tensor) -> Tensor:
         """Log expected improvement by world, b x F."""
         objective = self._problem.objective

@@ -3,6 +3,15 @@
 Each point of a batch is chosen with the points before it and all pending ones fantasised, so that
 a batch spreads by itself. The search is described in :mod:`orchestrator.proposers.search`, the
 acquisition function in :mod:`orchestrator.proposers.acquisition`.
+
+Expected improvement is only as good as the hyperparameters, and those are estimated from points
+that it chose itself. Where all of these lie on a plateau, the estimated amplitude is that of the
+plateau's ripples, the lengthscale theirs too, and no room is left in the model for a deep valley
+elsewhere: the search stays for good (the deceptive start of Jones, J. Global Optimization 2001;
+Bull, JMLR 2011, shows that with estimated hyperparameters it need not converge at all, and that a
+share of points chosen without the model mends it). So while the best does not get better, every
+so many evaluations one explores: after as many as make a trust region fail (TuRBO: Eriksson et
+al., NeurIPS 2019), a point of the prior that is far from all others.
 """
 
 from __future__ import annotations
@@ -19,7 +28,7 @@ from torch import Tensor
 from orchestrator.latent.protocol import Points
 from orchestrator.proposers.acquisition import ComposedLogEI, known_terms, moments, reach
 from orchestrator.proposers.protocol import Problem, Proposal
-from orchestrator.proposers.search import Found, Region, evaluate, pool, search
+from orchestrator.proposers.search import Found, Region, evaluate, explore, pool, search
 from orchestrator.surrogates.protocol import Data, Fit, Floats
 
 _WORLDS = 16
@@ -28,6 +37,8 @@ _SAMPLES = 64
 """Samples of an objective that is not linear."""
 _CENTRES = 8
 """Best points measured whose surroundings are searched."""
+_PATIENCE = 4
+"""Evaluations without a better one after which one explores; d, where that is more."""
 
 
 class GPProposer:
@@ -60,13 +71,19 @@ class GPProposer:
         region = Region.of(problem.space, rng)
         found: list[Found] = []
         waiting, candidates = pending, None
+        patience = max(_PATIENCE, problem.space.dim)
         for _ in range(q):
             acquisition = _acquisition(problem, fit.model, standing, waiting, worlds, normals)
-            if candidates is None:
-                candidates = pool(problem, acquisition, region, standing.centres, rng)
             taken = np.concatenate([data.points, waiting])
-            found.append(search(acquisition, candidates, region, taken))
-            waiting = np.concatenate([waiting, found[-1].read[None]])
+            idle = standing.idle + len(waiting)
+            due = idle > 0 and idle % patience == 0
+            one = explore(problem, acquisition, taken, rng) if due else None
+            if one is None:
+                if candidates is None:
+                    candidates = pool(problem, acquisition, region, standing.centres, rng)
+                one = search(acquisition, candidates, region, taken)
+            found.append(one)
+            waiting = np.concatenate([waiting, one.read[None]])
         read = np.stack([one.read for one in found])
         mean, std = moments(fit.model, problem, torch.tensor(read), normals).numpy()
         sign = 1.0 if problem.objective.maximize else -1.0
@@ -74,7 +91,7 @@ class GPProposer:
             "kind": "gp",
             "incumbent": None if standing.best is None else sign * standing.best,
             "pending": len(pending),
-            "starts": ["near" if one.near else "far" for one in found],
+            "starts": [one.start for one in found],
         }
         return Proposal(
             np.stack([one.point for one in found]),
@@ -113,6 +130,8 @@ class Standing:
     worst: float
     unit: float
     """Spread of the objectives measured."""
+    idle: int
+    """How many were measured since the best feasible one; all, while none is feasible."""
     centres: Points
     """Best distinct points, feasible ones first, c x d."""
 
@@ -135,6 +154,7 @@ class Standing:
             best=float(value[holds].max()) if holds.any() else None,
             worst=float(value.min()),
             unit=float(value.std()) or 1.0,
+            idle=len(data.points) - (int(order[0]) + 1 if holds.any() else 0),
             centres=points[np.sort(first)[:_CENTRES]],
         )
 

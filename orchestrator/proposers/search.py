@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from scipy.stats import qmc
 
 from orchestrator.latent.protocol import Points, Space
 from orchestrator.latent.realise import realised
+from orchestrator.proposers.acquisition import ComposedLogEI
 from orchestrator.proposers.protocol import Problem
 from orchestrator.surrogates.ascent import ascend
 from orchestrator.surrogates.protocol import Floats
@@ -49,6 +51,9 @@ _BROOD = 32
 _STRANGERS = 32
 """Draws from the prior beside the first one."""
 _PARENTS = 8
+
+_DRAWS = 64
+"""Draws from the prior of which the farthest from all others explores; how many matters little."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +133,8 @@ class Found:
     """Where the surrogate reads it, shape d."""
     value: float
     """Of the acquisition function."""
-    near: bool
-    """Whether it was found around the best measured."""
+    start: Literal["near", "far", "explore"]
+    """Found around the best measured, anywhere else, or far from all without asking the model."""
 
 
 def pool(
@@ -213,7 +218,41 @@ def search(acquisition: AcquisitionFunction, pool: Pool, region: Region, taken: 
         scores = np.concatenate([evaluate(acquisition, reached), scores])
     fresh = ~(pool.read[:, None, :] == taken[None, :, :]).all(axis=2).any(axis=1)
     pick = int(np.argmax(np.where(fresh, scores, -np.inf)))
-    return Found(pool.points[pick], pool.read[pick], float(scores[pick]), bool(pool.near[pick]))
+    start: Literal["near", "far"] = "near" if pool.near[pick] else "far"
+    return Found(pool.points[pick], pool.read[pick], float(scores[pick]), start)
+
+
+def explore(
+    problem: Problem, acquisition: ComposedLogEI, taken: Points, rng: np.random.Generator
+) -> Found | None:
+    """The draw from the prior that is farthest from all that is taken, expected good or not.
+
+    This is Mitchell's best candidate (SIGGRAPH 1991): it spreads like the prior, but keeps away
+    from what is known. Distances are those of the unit cube, as the surrogate measures them, and
+    weighed with the probability that the constraints hold.
+
+    Args:
+        problem: says where the surrogate reads a candidate.
+        acquisition: knows the constraints; its own value is for the record only.
+        taken: points measured or under way, as the surrogate reads them, t x d with t > 0.
+        rng: the only source of chance.
+
+    Returns:
+        None if no draw decodes to an object that may be evaluated, or all of them are taken.
+    """
+    points = problem.space.sample_prior(_DRAWS, rng)
+    near = np.zeros(_DRAWS, dtype=bool)
+    drawn = Pool(points, points, near, smooth=True)
+    if problem.at == "realised":
+        drawn = _decoded(problem, points, near, rng)
+    lower, upper = problem.space.bounds
+    apart = (drawn.read[:, None, :] - taken[None, :, :]) / (upper - lower)
+    distance = np.sqrt(np.square(apart).sum(axis=2)).min(axis=1)
+    if not distance.any():
+        return None
+    pick = int(np.argmax(distance * np.exp(evaluate(acquisition.log_feasible, drawn.read))))
+    value = float(evaluate(acquisition, drawn.read[[pick]])[0])
+    return Found(drawn.points[pick], drawn.read[pick], value, "explore")
 
 
 def climb(acquisition: AcquisitionFunction, starts: Points, bounds: Floats) -> Points:

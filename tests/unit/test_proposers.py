@@ -164,6 +164,31 @@ def test_the_prediction_is_of_the_composed_objective_in_the_direction_of_the_spe
     assert (found.std > 0).all()
 
 
+def test_a_plateau_is_left_for_a_valley_that_nothing_points_to() -> None:
+    """Its ripples make amplitude and lengthscale small: no model of them expects the valley."""
+
+    def landscape(at: Floats) -> Floats:
+        ripples = np.sin(9 * at[:, 0]) + np.cos(8 * at[:, 1])
+        return np.where(at[:, 0] + at[:, 1] < -1, 0.0, 6 + ripples)
+
+    terms = [{"measure": "y"}, {"measure": "latent_log_prior", "weight": -1}]
+    problem = problem_of(box((-4, 4), (-4, 4), kind=Plane), terms=terms)
+    middle = 0.3 * problem.space.sample_prior(25, np.random.default_rng(0))
+    best = np.argmin(landscape(middle) - gaussian.log_density(middle))
+    middle[[0, best]] = middle[[best, 0]]
+    assert landscape(middle).min() > 0
+    points, starts = middle[:8], []
+    for step in range(5):  # the best one came first; a better one only comes from the valley
+        points = np.concatenate([points, middle[8 + 3 * step :][: 1 if step == 0 else 3]])
+        data = data_of(points, problem, landscape(points))
+        fit = GPSurrogate().fit(data, problem.space.bounds, None)
+        found = GPProposer().propose(problem, fit, data, NONE, 1, np.random.default_rng(step))
+        points = np.concatenate([points, found.points])
+        starts += found.state["starts"]
+    assert starts[0] == "explore"
+    assert landscape(points).min() == 0
+
+
 def test_constraints_keep_proposals_where_they_hold() -> None:
     space = box((0, 1), (0, 1))
     problem = problem_of(
