@@ -19,6 +19,7 @@ from db.columns import canonical
 from db.models import Campaign, LedgerEntry
 from orchestrator import moments
 from orchestrator.history.past import ENTRY, number
+from orchestrator.history.trail import UNREADABLE
 
 AROUND = 30
 """Characters before and behind a text that was found."""
@@ -102,9 +103,10 @@ def described(entry: LedgerEntry, text: str = "") -> dict[str, Any]:
 
     Returns:
         Its header, ``about``, the numbers of rows that it makes and sets by table, and ``found``:
-        the text with what stands around it.
+        the text with what stands around it. Of a payload that somebody changed to none, the
+        reason says so.
     """
-    payload = json.loads(entry.payload)
+    about, new, changed = _read(entry.payload)
     return {
         "entry": entry.sequence,
         "at": moments.iso(entry.at),
@@ -112,12 +114,24 @@ def described(entry: LedgerEntry, text: str = "") -> dict[str, Any]:
         "actor": entry.actor_id,
         "on_behalf_of": entry.on_behalf_of,
         "mode": entry.mode,
-        "about": payload["about"],
-        "new": {table: len(rows) for table, rows in payload["new"].items()},
-        "set": {table: len(rows) for table, rows in payload["set"].items()},
+        "about": about,
+        "new": new,
+        "set": changed,
         "found": _excerpt(entry.payload, text) if text else None,
         "hash": entry.hash,
     }
+
+
+def _read(text: str) -> tuple[dict[str, Any], dict[str, int], dict[str, int]]:
+    """What an entry says of itself, and how many rows it makes and sets by table."""
+    try:
+        payload = json.loads(text)
+        new, changed = (
+            {table: len(rows) for table, rows in payload[how].items()} for how in ("new", "set")
+        )
+        return dict(payload["about"]), new, changed
+    except (ValueError, LookupError, TypeError, AttributeError):  # a forged one may be anything
+        return {"reason": UNREADABLE}, {}, {}
 
 
 def _excerpt(payload: str, text: str) -> str | None:

@@ -3,7 +3,7 @@
 import pytest
 
 from orchestrator import Campaign
-from tests.e2e.terminal import Terminal
+from tests.e2e.terminal import Terminal, tamper
 
 
 def entries(terminal: Terminal) -> int:
@@ -112,6 +112,15 @@ def test_a_history_is_searched_and_filtered(finished: Terminal) -> None:
     none = finished("history", "box", "--kind", "pauses").out
     assert none.startswith("No entry matches.\nThe kinds of entries that this campaign has: ")
     assert "propose" in none
+
+
+def test_an_entry_that_was_forged_is_listed_as_such(finished: Terminal) -> None:
+    """Whoever looks for what somebody did must not be stopped by it."""
+    for forged in ("garbage", "[1]"):
+        tamper(finished, f"UPDATE ledger_entry SET payload = '{forged}' WHERE kind = 'finish'")
+        (one,) = finished("history", "box", "--kind", "finish", "--json").json
+        assert (one["new"], one["set"]) == ({}, {})
+        assert "cannot be read" in finished("history", "box", "--kind", "finish").out
 
 
 def test_candidates_are_listed(finished: Terminal) -> None:
