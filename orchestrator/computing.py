@@ -24,7 +24,7 @@ from orchestrator.surrogates.protocol import Data
 from orchestrator.wiring import Parts
 
 PROPOSED_WITH = ("assayloop", "botorch", "gpytorch", "numpy", "scipy", "torch")
-"""Distributions on which points depend."""
+"""Distributions on which fits and points depend."""
 DECODED_WITH = {"molecule": ("rdkit", "selfies"), "image": ("pillow",)}
 """Distributions on which objects depend beside numpy, torch and our own, by kind of sample."""
 
@@ -39,7 +39,7 @@ def version(name: str) -> str:
 
 
 def proposed_with() -> dict[str, str]:
-    """Versions that are kept with every proposal."""
+    """Versions that are kept with every fit and proposal."""
     return {name: version(name) for name in PROPOSED_WITH}
 
 

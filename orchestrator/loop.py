@@ -19,7 +19,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 
 import numpy as np
 from sqlalchemy.orm import Session
@@ -38,8 +37,6 @@ PROPOSE, DECODE = 1, 2
 
 BARREN_PRIOR, BARREN_PAUSE = 5, 20
 """Rounds in a row without a new object after which one is drawn from the prior, or all pauses."""
-
-FITTED_WITH = ("torch", "gpytorch", "botorch", "numpy")
 
 
 def stream(parts: Parts, round: int, verb: int) -> list[int]:
@@ -266,7 +263,7 @@ def refit(parts: Parts) -> int | None:
             data_size=len(data.points),
             position=position,
             previous=None if previous is None else previous.number,
-            versions={name: version(name) for name in FITTED_WITH},
+            versions=computing.proposed_with(),
             duration=time.monotonic() - started,
             fitted_at=now(),
         )

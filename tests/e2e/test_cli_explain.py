@@ -36,7 +36,7 @@ def test_everything_on_record_is_on_the_page(learned: Terminal) -> None:
     assert None not in (proposal["mean"], proposal["std"], proposal["acquisition"])
     assert (fit["fit"], fit["data_size"]) == (2, 4)
     assert len(fit["data_hash"]) == 64
-    assert set(fit["versions"]) == {"torch", "gpytorch", "botorch", "numpy"}
+    assert set(fit["versions"]) == {"assayloop", "botorch", "gpytorch", "numpy", "scipy", "torch"}
     assert proposal["versions"] == computing.proposed_with()
     assert page["decoded_with"] == computing.decoded_with("parameters")
     assert [one["value"] for one in page["measurements"]] == [row["value"] for row in mine]
@@ -63,7 +63,7 @@ def test_a_person_reads_it_without_the_manual(learned: Terminal) -> None:
     assert "standard deviations" in flat
     assert "Data measurements of 4 candidates, as they stood after ledger entry" in flat
     assert "What was sought Maximise yield" in flat
-    for term in ("Fit made with botorch", "Proposed with assayloop", "Decoded with assayloop"):
+    for term in ("Fit made with assayloop", "Proposed with assayloop", "Decoded with assayloop"):
         assert f"{term} {computing.version(term.split()[-1])}" in flat
     assert "more is better" in lines[1]
     assert lines[-1].endswith(".json")

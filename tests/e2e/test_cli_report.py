@@ -132,7 +132,7 @@ def test_who_asked_for_what_and_what_is_proved_is_said_first(learned: Terminal) 
         assert row is not None
         last = list(repository.entries(session, row.id))[-1]
     assert said["Ledger head"] == f"entry {last.sequence}, SHA-256 {last.hash}"
-    assert said["Fit 1-4"].startswith("botorch ")
+    assert said["Fit 1-4"].startswith("assayloop ")
     assert "scipy" in said["Proposal of round 1-4"]
     assert said["Decoding of round 1-4"].startswith("assayloop ")
     assert said["Signed"] == "nothing"
