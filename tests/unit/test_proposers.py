@@ -175,7 +175,7 @@ def test_a_plateau_is_left_for_a_valley_that_nothing_points_to() -> None:
     terms = [{"measure": "y"}, {"measure": "latent_log_prior", "weight": -1}]
     problem = problem_of(box((-4, 4), (-4, 4), kind=Plane), terms=terms)
     middle = 0.2 * problem.space.sample_prior(25, np.random.default_rng(0))
-    best = np.argmin(landscape(middle) - gaussian.log_density(middle))
+    best = int(np.argmin(landscape(middle) - gaussian.log_density(middle)))
     middle[[0, best]] = middle[[best, 0]]
     assert landscape(middle).min() > 0
     points, starts = middle[:8], []
