@@ -38,7 +38,7 @@ def test_the_ten_best_digits_are_fours_for_a_network_that_was_never_asked() -> N
 
 
 @pytest.mark.slow
-def test_the_molecules_shown_are_sound_and_better_than_the_first_draws() -> None:
+def test_the_molecules_shown_are_sound_and_proposals_better_than_the_first_draws() -> None:
     """A chemist must be able to trust every line of the table, not only the first."""
     campaign = Campaign.open(
         ROOT / "examples" / "drug-like.yaml", overrides=["budget.evaluations=60"]
@@ -53,5 +53,7 @@ def test_the_molecules_shown_are_sound_and_better_than_the_first_draws() -> None
         assert 0 <= Crippen.MolLogP(molecule) <= 5
         assert one["objective"] == one["measurements"]["qed"]["value"]
     history = campaign.history()
-    drawn = history[(history["name"] == "qed") & (history["round"] == 1)]["value"]
-    assert shown["best"][0]["objective"] > drawn.max()
+    measured = history[history["name"] == "qed"]
+    drawn, proposed = (measured[(measured["round"] > 1) == later]["value"] for later in (0, 1))
+    # Not the best against the best: one of twenty draws may be lucky.
+    assert proposed.mean() > drawn.mean() + 0.05

@@ -21,7 +21,7 @@ from safetensors.numpy import load, save
 from db import migrate
 from db.models import Round
 from db.session import Database
-from orchestrator import Campaign, ask_tell, campaigns, computing, corrections, loop, wiring
+from orchestrator import Campaign, ask_tell, campaigns, computing, corrections, wiring
 from orchestrator.ask_tell import Told
 from orchestrator.driver import Standing
 from orchestrator.history.replay import Verdict, replay
@@ -211,16 +211,18 @@ def test_a_changed_weight_is_named(told: bool, terminal: Terminal) -> None:
 
 def test_another_version_is_noted(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is the first suspect where numbers differ; where none does, it is no divergence."""
-    monkeypatch.setattr(loop, "version", lambda name: "0.1")
     file = terminal.spec("old", "kind: sobol, initial: 2, batch: 2", "kind: gp, initial: 3")
-    Campaign.open(file, overrides=["budget.evaluations=4"]).run()
+    with monkeypatch.context() as then:
+        then.setattr(computing, "version", lambda name: "0.1")
+        Campaign.open(file, overrides=["budget.evaluations=4"]).run()
     ended = terminal("audit", "replay", "old", 2, "--json")
     assert ended.code == 0
     (again,) = ended.json["rounds"]
     assert again["verdict"] == "bit-equal"
     assert "version of torch" in [one["where"] for one in again["remarks"]]
-    assert "note: version of torch: fit 1 was made with 0.1; here is" in " ".join(
-        terminal("audit", "replay", "old", 2).out.split()
+    assert (
+        "note: version of torch: fit 1 was made, round 2 was proposed with 0.1; here is"
+        in " ".join(terminal("audit", "replay", "old", 2).out.split())
     )
 
 
@@ -230,7 +232,6 @@ def test_another_version_is_named_where_values_differ(
     """Another release of a library that computes another point, and says so by its number."""
     file = terminal.spec("old", "kind: sobol, initial: 2, batch: 2", "kind: gp, initial: 3")
     with monkeypatch.context() as then:
-        then.setattr(loop, "version", lambda name: "0.1" if name == "botorch" else version(name))
         then.setattr(
             computing, "version", lambda name: "0.1" if name == "botorch" else version(name)
         )
