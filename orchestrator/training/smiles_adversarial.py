@@ -17,6 +17,7 @@ from torch.nn import functional
 from orchestrator.training.recipes import Recipe
 from orchestrator.training.smiles import SmilesTask
 from orchestrator.training.smiles_data import SmilesData
+from orchestrator.training.trainer import rate
 
 _WIDTH = 512
 
@@ -47,8 +48,8 @@ class AdversarialTask(SmilesTask):
     """Reconstruction, and how clearly the discriminator sees that points are not of the prior.
 
     ``weights``: ``adversarial`` for the latter in nats; ``discriminator_rate``, the discriminator's
-    own learning rate. The discriminator takes its step before each of the autoencoder's. It is part
-    of the training, not of the model.
+    own learning rate at its peak. The discriminator takes its step before each of the autoencoder's.
+    It is part of the training, not of the model.
     """
 
     def __init__(self, recipe: Recipe, data: SmilesData) -> None:
@@ -64,6 +65,9 @@ class AdversarialTask(SmilesTask):
     def loss(self, batch: NDArray[np.int64], done: float) -> tuple[Tensor, dict[str, float]]:
         """Of a batch of molecules, after a step of the discriminator on the same batch."""
         points, _ = self.network.encode(self.tokens[batch])
+        for group in self._optimiser.param_groups:
+            # Slower as the autoencoder gets slower, or the discriminator wins in the last epochs.
+            group["lr"] = self.recipe.weights["discriminator_rate"] * rate(done)
         discriminator = self._step(points.detach())
         reconstruction = self._reconstruction(points, batch)
         adversarial = _entropy(self.discriminator(points), of_prior=True)

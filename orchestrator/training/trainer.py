@@ -137,7 +137,7 @@ def _step(
     done: float,
 ) -> dict[str, float]:
     for group in optimiser.param_groups:
-        group["lr"] = recipe.learning_rate * _rate(done)
+        group["lr"] = recipe.learning_rate * rate(done)
     optimiser.zero_grad(set_to_none=True)
     loss, terms = task.loss(batch, done)
     if not math.isfinite(loss.item()):
@@ -148,7 +148,8 @@ def _step(
     return terms
 
 
-def _rate(done: float) -> float:
+def rate(done: float) -> float:
+    """Learning rate after a share of the training, as a share of its peak."""
     if done < WARM_UP:
         return (done + WARM_UP / 50) / (WARM_UP + WARM_UP / 50)
     return 0.5 * (1 + math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP)))
