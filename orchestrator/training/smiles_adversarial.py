@@ -48,8 +48,8 @@ class AdversarialTask(SmilesTask):
     """Reconstruction, and how clearly the discriminator sees that points are not of the prior.
 
     ``weights``: ``adversarial`` for the latter in nats; ``discriminator_rate``, the discriminator's
-    own learning rate at its peak. The discriminator takes its step before each of the autoencoder's.
-    It is part of the training, not of the model.
+    own learning rate at its peak. The discriminator takes its step before each of the
+    autoencoder's. It is part of the training, not of the model.
     """
 
     def __init__(self, recipe: Recipe, data: SmilesData) -> None:
