@@ -53,7 +53,8 @@ _STRANGERS = 32
 _PARENTS = 8
 
 _DRAWS = 64
-"""Draws from the prior of which the farthest from all others explores; how many matters little."""
+"""Draws from the prior of which the farthest from all others explores. Eight did somewhat worse on
+the digits; draws over the whole box instead, clearly."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ def _bred(
 ) -> Pool:
     strangers = region.far(_STRANGERS, rng)
     brood = region.near(parents, rng.choice(_STRIDES, _BROOD), rng)
-    # Both at once: a decoder takes little longer for two dozen points more.
+    # Both at once: a decoder takes little longer for both than for one of them.
     first = np.concatenate([strangers, brood])
     found = _decoded(problem, first, np.arange(len(first)) >= len(strangers), rng)
     for _ in range(_GENERATIONS - 1):
