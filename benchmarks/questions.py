@@ -56,7 +56,7 @@ def ask(database: Database) -> Iterator[Answer]:
 
 def _standings(database: Database) -> object:
     with database.read() as session:
-        return repository.standings(session)
+        return repository.standings(session, LAST), repository.campaign_count(session)
 
 
 def measurements(database: Database) -> int:

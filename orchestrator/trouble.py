@@ -1,4 +1,4 @@
-"""What goes wrong outside of us, in words: a full disk, a database that may only be read."""
+"""What goes wrong outside of us, in words: a full disk, a database that somebody changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 import sqlite3
 
 import psycopg
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from orchestrator.errors import AssayloopError, BadInput
 
@@ -51,6 +51,9 @@ POSTGRESQL = {
 
 def explained(error: BaseException) -> AssayloopError | None:
     """The error for a person, where its cause lies outside of us; None where it is our fault."""
+    if isinstance(error, NoResultFound):  # only what another row names is asked for like that
+        what = "a row is missing that another one names"
+        return BadInput.of("the database", what, "`assayloop audit verify` says which")
     if isinstance(error, DBAPIError) and error.orig is not None:
         error = error.orig
     if isinstance(error, OSError) and error.errno in FILES:

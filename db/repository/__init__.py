@@ -3,6 +3,7 @@
 from db.repository.about_campaigns import (
     Standing,
     campaign,
+    campaign_count,
     campaigns,
     find,
     fit,
@@ -49,6 +50,7 @@ __all__ = [
     "attempts",
     "best",
     "campaign",
+    "campaign_count",
     "campaigns",
     "candidates",
     "candidates_called",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, desc, func, select
 from sqlalchemy.orm import Session
 
 from db.columns import storable
@@ -20,12 +20,17 @@ def campaigns(session: Session) -> Sequence[Campaign]:
     return session.scalars(select(Campaign).order_by(Campaign.created_at, Campaign.id)).all()
 
 
+def campaign_count(session: Session) -> int:
+    """How many there are."""
+    return session.scalars(select(func.count()).select_from(Campaign)).one()
+
+
 class Standing(NamedTuple):
     """How far a campaign is."""
 
     campaign: Campaign
     resolved: Any
-    """Its spec, all keys."""
+    """Its spec, all keys; None where the revision that it names is not there."""
     best: float | None
     """Objective of the best candidate."""
     open_jobs: int
@@ -33,23 +38,33 @@ class Standing(NamedTuple):
     """Time of its last entry."""
 
 
-def standings(session: Session) -> Sequence[Standing]:
-    """How far all campaigns are, oldest first; in one query, for there may be thousands."""
+def standings(session: Session, last: int | None = None) -> Sequence[Standing]:
+    """How far campaigns are, oldest first; in one query, for there may be thousands.
+
+    Args:
+        session: Where they are.
+        last: Only so many, those where something happened last.
+    """
     open_jobs = count_of_open_jobs().where(Job.campaign == Campaign.id).scalar_subquery()
-    last = (
+    newest = (
         select(LedgerEntry.at)
         .where(LedgerEntry.chain == Campaign.id)
         .order_by(LedgerEntry.sequence.desc())
         .limit(1)
         .scalar_subquery()
     )
+    active = select(Campaign.id, newest.label("at"))
+    if last is not None:
+        active = active.order_by(desc("at"), Campaign.id).limit(last)
+    shown = active.subquery()
     current = and_(
         CampaignRevision.campaign == Campaign.id, CampaignRevision.revision == Campaign.revision
     )
     best = and_(Candidate.campaign == Campaign.id, Candidate.number == Campaign.best)
     rows = session.execute(
-        select(Campaign, CampaignRevision.resolved, Candidate.objective, open_jobs, last)
-        .join(CampaignRevision, current)
+        select(Campaign, CampaignRevision.resolved, Candidate.objective, open_jobs, shown.c.at)
+        .join(shown, shown.c.id == Campaign.id)
+        .outerjoin(CampaignRevision, current)
         .outerjoin(Candidate, best)
         .order_by(Campaign.created_at, Campaign.id)
     )

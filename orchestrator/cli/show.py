@@ -17,18 +17,28 @@ if TYPE_CHECKING:
     from db.repository import Standing
     from orchestrator.spec import Spec
 
+LAST = 20
+"""Campaigns that a screen shows, unless somebody asks for more."""
+
 MEASURES = 5
 """The most measures that a table shows; a wider one would not fit 100 columns."""
 
 
-def status(as_json: AsJson = False) -> None:
+def status(
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Only so many, the last that were active; 20 on screen."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """List campaigns and how far they are, the oldest first."""
     from db import repository
     from orchestrator import wiring
     from orchestrator.history import show as reached
 
     with wiring.database(Settings.read()).read() as session:
-        standings = repository.standings(session)
+        standings = repository.standings(session, limit if as_json else limit or LAST)
+        known = repository.campaign_count(session)
     if as_json:
         print_json([reached.status(one.campaign, one.open_jobs) for one in standings])
         return
@@ -38,6 +48,8 @@ def status(as_json: AsJson = False) -> None:
         return
     columns = ["campaign", "state", "rounds", "evaluations", "best", "open jobs", "last activity"]
     print_table(columns, lines)
+    if len(lines) < known:
+        typer.echo(f"Those last active, of {known}; `--limit` prints more, and `--json` all.")
 
 
 def _line(one: Standing) -> list[object]:

@@ -314,7 +314,19 @@ def test_a_spec_that_was_changed_to_none_is_named(learned: Terminal) -> None:
     assert "campaign_revision 1" in causes(ended.json)
     for command in (["show", "learned"], ["audit", "explain", "learned", 5]):
         assert said in learned.refused(*command)
-    assert learned("status").code == 0
+    assert "learned#1" in learned("status").out
+
+
+def test_a_row_that_another_one_names_and_that_is_gone_is_no_fault_of_ours(
+    learned: Terminal,
+) -> None:
+    """Whoever audits is told where to look, and still sees that there is a campaign."""
+    tamper(learned, "UPDATE campaign SET revision = 7")
+    said = learned.refused("show", "learned")
+    assert "a row is missing that another one names" in said
+    assert "`assayloop audit verify` says which" in said
+    assert "learned#1" in learned("status").out
+    assert learned("audit", "verify").code == 5
 
 
 @pytest.mark.parametrize(

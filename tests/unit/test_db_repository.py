@@ -198,6 +198,8 @@ def test_all_campaigns_are_seen_at_once(database: Database) -> None:
     histories.begin(database, CAMPAIGN.replace("1", "9"), name="other")
     with database.read() as session:
         other, one = sorted(repository.standings(session), key=lambda found: found.last_at)
+        assert [found.campaign.id for found in repository.standings(session, 1)] == [CAMPAIGN]
+        assert repository.campaign_count(session) == 2
     assert (one.campaign.id, one.best, one.open_jobs, one.last_at) == (CAMPAIGN, 0.5, 1, 8)
     assert (other.campaign.name, other.best, other.open_jobs) == ("other", None, 0)
     assert other.resolved == {}
