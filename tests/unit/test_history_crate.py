@@ -129,7 +129,7 @@ def test_libraries_for_crates_read_it(crate: Path) -> None:
     assert campaign["instrument"]["name"] == "assayloop"
     assert campaign["agent"]["name"] == "ada"
     assert batch["instrument"]["name"] == "bench"
-    (delivery,) = batch["result"]
+    delivery = batch["result"]
     assert (crate / delivery.id).read_bytes() == b'{"score": 0.5}'
     assert delivery["prov:wasGeneratedBy"].id == batch.id
     assert all(one["object"] and one["startTime"] <= one["endTime"] for one in (batch, campaign))

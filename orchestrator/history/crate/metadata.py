@@ -46,7 +46,7 @@ def describe(
     made_by = {ref["@id"]: one["@id"] for one in reversed(actions) for ref in one["result"]}
     agents = {ref["@id"] for one in actions for ref in [one["agent"]]}
     tools = {one["instrument"]["@id"] for one in actions}
-    graph = [
+    graph: list[Entity] = [
         {
             "@id": METADATA,
             "@type": "CreativeWork",
@@ -82,7 +82,15 @@ def describe(
         *(_agent(name) for name in sorted(agents)),
         *(_tool(name) for name in sorted(tools)),
     ]
-    return {"@context": CONTEXT, "@graph": graph}
+    return {"@context": CONTEXT, "@graph": [_compact(entity) for entity in graph]}
+
+
+def _compact(entity: Entity) -> Entity:
+    """One value alone is in no list, as the standard would have it."""
+    return {
+        name: value[0] if isinstance(value, list) and len(value) == 1 else value
+        for name, value in entity.items()
+    }
 
 
 def _file(path: str, file: File, made_by: str | None) -> Entity:
@@ -117,7 +125,13 @@ def _tool(name: str) -> Entity:
 
 
 def _action(
-    name: str, instrument: str, agent: str, used: list[str], made: list[str], times: tuple[int, int]
+    name: str,
+    what: str,
+    instrument: str,
+    agent: str,
+    used: list[str],
+    made: list[str],
+    times: tuple[int, int],
 ) -> Entity:
     who = {"@id": f"#actor-{quote(agent)}"}
     inputs, outputs = ([{"@id": path} for path in paths] for paths in (used, made))
@@ -125,6 +139,7 @@ def _action(
         "@id": f"#{name.replace(' ', '-')}",
         "@type": ["CreateAction", "prov:Activity"],
         "name": name,
+        "description": what,
         "instrument": {"@id": instrument},
         "agent": who,
         "object": inputs,
@@ -148,7 +163,8 @@ def _campaign_action(session: Session, campaign: Campaign, files: Mapping[str, F
     used = [path for path in files if path.startswith(("specs/", "models/"))]
     made = [path for path in files if path.startswith(("ledger/", "tables/"))]
     name = f"campaign {campaign.id}"
-    return _action(name, SOFTWARE, begun.actor_id, used, made, (begun.at, ended.at))
+    what = "The whole campaign: candidates proposed, measured and learnt from, as its specs say."
+    return _action(name, what, SOFTWARE, begun.actor_id, used, made, (begun.at, ended.at))
 
 
 def _batch_actions(session: Session, campaign: Campaign) -> Iterator[Entity]:
@@ -181,7 +197,8 @@ def _batch_actions(session: Session, campaign: Campaign) -> Iterator[Entity]:
         tool = f"#evaluator-{quote(evaluator)}"
         times = (begun, begun if ended is None else ended)
         made = list(deliveries[number])
-        yield _action(f"batch {number}", tool, actor, ["tables/candidate.jsonl"], made, times)
+        what = f"Candidates were sent to {evaluator}; the results are what it delivered."
+        yield _action(f"batch {number}", what, tool, actor, ["tables/candidate.jsonl"], made, times)
 
 
 # For people -----------------------------------------------------------------------------------
