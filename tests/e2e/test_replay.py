@@ -54,7 +54,7 @@ def fresh(*arguments: str) -> tuple[int, Any]:
 @pytest.mark.parametrize(
     ("name", "overrides", "rounds"),
     [
-        ("digit-four", ["budget.evaluations=9"], 8),
+        ("digit-four", ["budget.evaluations=7"], 6),
         ("drug-like", ["proposer.initial=8", "budget.evaluations=16"], 3),
     ],
 )

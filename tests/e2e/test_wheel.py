@@ -12,8 +12,8 @@ from zipfile import ZipFile
 import pytest
 
 ROOT = Path(__file__).parents[2]
-BUDGET = {"drug-like": 24, "digit-four": 6}
-"""Evaluations: past each campaign's random start, so that a fit and a proposal are made too."""
+SETTINGS = {"proposer.initial": 4, "budget.evaluations": 8}
+"""Past the random start, so that a fit and a proposal are made too."""
 
 
 @pytest.fixture(scope="module")
@@ -86,10 +86,11 @@ def test_both_campaigns_run_from_the_wheel(
     prefect_home.rename(tmp_path / ".assayloop")
     _run([command, "db", "upgrade"], tmp_path)
     (examples,) = (tmp_path / "environment").glob("lib/python*/site-packages/orchestrator/examples")
-    for name, evaluations in BUDGET.items():
-        budget = f"budget.evaluations={evaluations}"
-        _run([command, "run", examples / f"{name}.yaml", "--set", budget], tmp_path)
-        shown = json.loads(_run([command, "show", name, "--top", "3", "--json"], tmp_path))
-        assert shown["evaluations"] == evaluations
+    specs = [examples / f"{name}.yaml" for name in ("drug-like", "digit-four")]
+    settings = [part for key, value in SETTINGS.items() for part in ("--set", f"{key}={value}")]
+    _run([command, "run", *specs, *settings], tmp_path)
+    for spec in specs:
+        shown = json.loads(_run([command, "show", spec.stem, "--top", "3", "--json"], tmp_path))
+        assert shown["evaluations"] == SETTINGS["budget.evaluations"]
         assert len(shown["best"]) == 3
     assert json.loads(_run([command, "audit", "verify", "--json"], tmp_path))["ok"]

@@ -65,9 +65,9 @@ def test_killed_again_while_it_recovers_it_ends_the_same(
     undisturbed: Undisturbed, say: Say
 ) -> None:
     """A machine that goes down twice costs no more than one that goes down once."""
-    say("3 times 2 kills")
+    say("twice 2 kills")
     rng, total = random.Random(SEED), len(undisturbed.crossed)
-    for _ in range(3):
+    for _ in range(2):
         run = undisturbed.bench.run()
         first, second = rng.randrange(1, total // 2), rng.randrange(1, total // 3)
         run.kill(first)
@@ -80,12 +80,12 @@ def test_killed_again_while_it_recovers_it_ends_the_same(
 
 def test_killed_while_it_is_created_it_is_there_once(undisturbed: Undisturbed, say: Say) -> None:
     """The first command of a beginner may be interrupted, and is simply given again."""
-    say("4 kills before the first round")
+    say("3 kills before the first round")
     whole = undisturbed.bench.from_nothing()
     assert whole.finish() == "finished"
     crossed = [Boundary(**one) for one in whole.result()["crossed"]]
     before = next(number for number, one in enumerate(crossed) if one.verb == "propose")
-    for one in random.Random(SEED).sample(crossed[:before], 4):
+    for one in random.Random(SEED).sample(crossed[:before], 3):
         run = undisturbed.bench.from_nothing()
         assert run.kill(one.number).at == one
         assert run.finish() == "finished", f"killed at {one}"
@@ -98,15 +98,15 @@ def test_of_an_evaluator_that_must_not_be_asked_twice_exactly_the_doubtful_jobs_
 ) -> None:
     """No plate is run twice in silence, and nobody is asked about jobs that are in no doubt."""
     drawn = draw(once_only.crossed, 25, SEED)
-    say("4 kills in doubt, 4 elsewhere")
+    say("3 kills in doubt, 2 elsewhere")
     elsewhere = [one for one in drawn if one.doubtful is None]
-    kill_at(once_only, in_doubt(drawn)[:4] + elsewhere[:: len(elsewhere) // 4][:4])
+    kill_at(once_only, in_doubt(drawn)[:3] + elsewhere[:: len(elsewhere) // 2][:2])
 
 
 def test_killed_on_postgresql_it_ends_the_same(tmp_path: Path, postgresql: URL, say: Say) -> None:
     """Workers that share a campaign through a server may die, too."""
     whole = checks.undisturbed(Bench(tmp_path, server=postgresql))
-    drawn = draw(whole.crossed, 6, SEED)
+    drawn = draw(whole.crossed, 4, SEED)
     say(f"{len(drawn)} kills on PostgreSQL")
     kill_at(whole, drawn)
 

@@ -52,7 +52,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
             image[3 + 2 * label : 5 + 2 * label, 6:22] = 255
         return images.astype(np.uint8), labels
 
-    images, labels = draw(400)
+    images, labels = draw(260)
     test_images, test_labels = draw(50)
     path = tmp_path_factory.mktemp("data") / "bars.npz"
     np.savez(path, images=images, labels=labels, test_images=test_images, test_labels=test_labels)
