@@ -32,8 +32,9 @@ from orchestrator.latent.blocks import in_blocks
 from orchestrator.latent.molecule_codec import smiles_of
 from orchestrator.latent.molecule_networks import MoleculeVae
 from orchestrator.training.molecule_data import MoleculeData, load
+from orchestrator.training.molecule_figures import ACTIVE, posteriors
 from orchestrator.training.molecules import HELD_OUT, MERGES
-from orchestrator.training.variational import sample
+from orchestrator.training.variational import divergence, sample, unit_divergences
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "benchmarks" / "architectures.md"
@@ -117,14 +118,9 @@ def train(variant: Variant, data: MoleculeData, seconds: float) -> tuple[nn.Modu
 def _batches(data: MoleculeData, members: Any) -> Iterator[Tensor]:
     """Tokens of molecules of one length each, again and again."""
     rng = np.random.default_rng(SEED)
-    lengths = data.lengths[members]
     while True:
-        rows = []
-        for length in np.unique(lengths):
-            same = rng.permutation(members[lengths == length])
-            rows += np.array_split(same, -(-len(same) // BATCH))
-        for i in rng.permutation(len(rows)):
-            tokens = data.tokens[rows[i], : data.lengths[rows[i][0]]]
+        for rows in data.batches(members, BATCH, rng):
+            tokens = data.tokens[rows, : data.lengths[rows[0]]]
             yield torch.from_numpy(tokens.astype(np.int64))
 
 
@@ -134,8 +130,9 @@ def _loss(
     mean, log_variance = network.encode(tokens)
     logits = network.logits(sample(mean, log_variance), tokens)
     entropy = functional.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="sum")
-    units = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance)
-    cost = units.mean(dim=0).clamp(min=variant.free).sum() * len(tokens)
+    cost = unit_divergences(mean, log_variance).mean(dim=0).clamp(min=variant.free).sum() * len(
+        tokens
+    )
     return (entropy + variant.weight(done) * cost) / BATCH
 
 
@@ -144,34 +141,20 @@ def judged(network: Any, data: MoleculeData) -> dict[str, float]:
     _, held_out = data.split(HELD_OUT)
     rows = held_out[:JUDGED]
     longest = int(data.lengths.max())
-    means, log_variances = _posteriors(network, data, rows)
-    written = _written(network, data, means, longest)
+    means, log_variances = posteriors(network, data, rows)
+    written = _written(network, data, means.numpy(), longest)
     drawn = np.random.default_rng(SEED).standard_normal((JUDGED, LATENT))
     molecules = [one for one in _written(network, data, drawn, longest) if one is not None]
     found = np.array([chemistry.properties(MolFromSmiles(one)) for one in molecules])
     truth = data.properties[held_out]
-    units = 0.5 * (means**2 + np.exp(log_variances) - 1 - log_variances)
     return {
         "exact": float(np.mean([data.smiles[i] == w for i, w in zip(rows, written, strict=True)])),
-        "kl": float(units.sum(axis=1).mean()),
-        "active": int((means.var(axis=0) > 0.01).sum()),
+        "kl": float(divergence(means, log_variances).mean()),
+        "active": int((means.var(dim=0) > ACTIVE).sum()),
         "qed": float(wasserstein_distance(found[:, 0], truth[:, 0])),
         "sa": float(wasserstein_distance(found[:, 2], truth[:, 2])),
         "logp": float(wasserstein_distance(found[:, 1], truth[:, 1])),
     }
-
-
-def _posteriors(network: Any, data: MoleculeData, rows: Any) -> tuple[Any, Any]:
-    """Posterior means and log variances ``n x d`` of molecules."""
-    means, log_variances = np.empty((len(rows), LATENT)), np.empty((len(rows), LATENT))
-    lengths = data.lengths[rows]
-    with torch.inference_mode():
-        for length in np.unique(lengths):
-            same = lengths == length
-            tokens = data.tokens[rows[same], :length].astype(np.int64)
-            mean, log_variance = network.encode(torch.from_numpy(tokens))
-            means[same], log_variances[same] = mean.numpy(), log_variance.numpy()
-    return means, log_variances
 
 
 def _written(network: Any, data: MoleculeData, points: Any, longest: int) -> list[str | None]:

@@ -28,7 +28,7 @@ from torch import Tensor
 from orchestrator.latent.protocol import Points
 from orchestrator.proposers.acquisition import ComposedLogEI, known_terms, moments, reach
 from orchestrator.proposers.protocol import Problem, Proposal
-from orchestrator.proposers.search import Found, Region, evaluate, explore, pool, search
+from orchestrator.proposers.search import Found, Region, distinct, evaluate, explore, pool, search
 from orchestrator.surrogates.protocol import Data, Fit, Floats
 
 _WORLDS = 16
@@ -148,14 +148,12 @@ class Standing:
         holds = feasible(problem, data.values)[rows]
         value = value[rows]
         order = rows[np.lexsort((-value, ~holds))]
-        points = data.points[order]
-        _, first = np.unique(points, axis=0, return_index=True)
         return cls(
             best=float(value[holds].max()) if holds.any() else None,
             worst=float(value.min()),
             unit=float(value.std()) or 1.0,
             idle=len(data.points) - (int(order[0]) + 1 if holds.any() else 0),
-            centres=points[np.sort(first)[:_CENTRES]],
+            centres=distinct(data.points[order])[:_CENTRES],
         )
 
 

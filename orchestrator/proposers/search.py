@@ -179,11 +179,16 @@ def _bred(
     for _ in range(_GENERATIONS - 1):
         if len(found.points):
             order = np.argsort(-evaluate(acquisition, found.read), kind="stable")
-            _, distinct = np.unique(found.read[order], axis=0, return_index=True)
-            parents = found.read[order][np.sort(distinct)[:_PARENTS]]
+            parents = distinct(found.read[order])[:_PARENTS]
         brood = region.near(parents, rng.choice(_STRIDES, _BROOD), rng)
         found += _decoded(problem, brood, np.full(len(brood), True), rng)
     return found
+
+
+def distinct(points: Points) -> Points:
+    """The points n x d without those that came before."""
+    _, first = np.unique(points, axis=0, return_index=True)
+    return points[np.sort(first)]
 
 
 def _decoded(

@@ -70,6 +70,17 @@ class MoleculeData:
         held_out = min(held_out, len(order) // 10)
         return np.sort(order[held_out:]), np.sort(order[:held_out])
 
+    def batches(
+        self, members: NDArray[np.int64], size: int, rng: np.random.Generator
+    ) -> list[NDArray[np.int64]]:
+        """Members once, in batches of equal sequence length, shuffled."""
+        lengths = self.lengths[members]
+        batches = []
+        for length in np.unique(lengths):
+            same = rng.permutation(members[lengths == length])
+            batches += np.array_split(same, -(-len(same) // size))
+        return [batches[i] for i in rng.permutation(len(batches))]
+
 
 def load(path: Path, *, merges: int, cache: Path, at_most: int | None = None) -> MoleculeData:
     """Molecules of a file of SMILES, one a line, gzipped or not.

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -20,17 +20,28 @@ from numpy.typing import NDArray
 from rdkit import Chem, DataStructs
 from rdkit.Chem import rdFingerprintGenerator
 from scipy.stats import wasserstein_distance
+from torch import Tensor
 
 from orchestrator.latent import chemistry
 from orchestrator.latent.molecule_codec import Codec
 from orchestrator.latent.molecule_networks import MoleculeVae
 from orchestrator.training import chemnet
 from orchestrator.training.molecule_data import MoleculeData
+from orchestrator.training.variational import unit_divergences
 
+ACTIVE = 0.01
+"""A unit is active whose posterior mean varies by more than that over data."""
 _DIVERSITY_SAMPLE = 1_000
 _PARALLEL_FROM = 2_000
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+
+
+class Encoder(Protocol):
+    """What gives molecules their posteriors."""
+
+    def encode(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Means and log variances ``n x d`` of sequences ``n x length`` of one length."""
 
 
 def figures(
@@ -57,27 +68,34 @@ def figures(
         "encode_per_second": round(len(held_out) / (encoded - started)),
         "decode_per_second": round(len(held_out) / (decoded - encoded)),
         "threads": torch.get_num_threads(),
-        **_posterior(network, data, held_out),
+        **_posterior(*posteriors(network, data, held_out)),
         **_head(codec, means, data.properties[held_out]),
         **_prior(codec, data, training, held_out, rng),
     }
 
 
-def _posterior(
-    network: MoleculeVae, data: MoleculeData, held_out: NDArray[np.int64]
-) -> dict[str, Any]:
-    """Divergence of each unit, and the share of active ones (variance of the mean > 0.01)."""
-    lengths = data.lengths[held_out]
-    means, divergences = [], []
+def posteriors(
+    network: Encoder, data: MoleculeData, rows: NDArray[np.int64]
+) -> tuple[Tensor, Tensor]:
+    """Means and log variances ``n x d`` of molecules, in their order."""
+    lengths = data.lengths[rows]
+    found, places = [], []
     with torch.inference_mode():
         for length in np.unique(lengths):
-            tokens = data.tokens[held_out[lengths == length], :length].astype(np.int64)
-            mean, log_variance = network.encode(torch.from_numpy(tokens))
-            means.append(mean)
-            divergences.append(0.5 * (mean**2 + log_variance.exp() - 1 - log_variance))
-    divergence = torch.cat(divergences).mean(dim=0)
+            same = np.flatnonzero(lengths == length)
+            tokens = data.tokens[rows[same], :length].astype(np.int64)
+            found.append(torch.stack(network.encode(torch.from_numpy(tokens))))
+            places.append(same)
+    order = np.argsort(np.concatenate(places))
+    means, log_variances = torch.cat(found, dim=1)[:, torch.from_numpy(order)]
+    return means, log_variances
+
+
+def _posterior(means: Tensor, log_variances: Tensor) -> dict[str, Any]:
+    """Divergence of each unit, and the share of active ones (variance of the mean > 0.01)."""
+    divergence = unit_divergences(means, log_variances).mean(dim=0)
     return {
-        "active_units": int((torch.cat(means).var(dim=0) > 0.01).sum()),
+        "active_units": int((means.var(dim=0) > ACTIVE).sum()),
         "kl_nats": float(divergence.sum()),
         "kl_nats_per_unit": [round(value, 3) for value in sorted(divergence.tolist())],
     }

@@ -52,12 +52,7 @@ class MoleculeTask:
 
     def batches(self, size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
         """All training molecules once, in batches of equal sequence length, shuffled."""
-        lengths = self.data.lengths[self.training]
-        batches = []
-        for length in np.unique(lengths):
-            members = rng.permutation(self.training[lengths == length])
-            batches += np.array_split(members, -(-len(members) // size))
-        return [batches[i] for i in rng.permutation(len(batches))]
+        return self.data.batches(self.training, size, rng)
 
     def loss(self, batch: NDArray[np.int64], done: float) -> tuple[Tensor, dict[str, float]]:
         """Of a batch of molecules of one sequence length, one sample of the posterior each."""

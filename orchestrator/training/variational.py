@@ -18,7 +18,12 @@ def sample(mean: Tensor, log_variance: Tensor, generator: torch.Generator | None
 
 def divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     """Kullback-Leibler divergence of each posterior from the prior, in nats, of shape ``...``."""
-    return 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(dim=-1)
+    return unit_divergences(mean, log_variance).sum(dim=-1)
+
+
+def unit_divergences(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """The same of each latent by itself, of shape ``... x d``."""
+    return 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance)
 
 
 def log_ratio(points: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
