@@ -78,7 +78,7 @@ def _where(described: Mapping[str, Any]) -> str:
         return "shipped"
     if described["size"]:
         return str(described["folder"])
-    return "only its card" if described["folder"] else "not trained"
+    return "card only" if described["folder"] else "not trained"
 
 
 def chief_figures(metrics: Mapping[str, Any]) -> list[tuple[str, float]]:
