@@ -19,6 +19,8 @@ from orchestrator.latent.layers import perceptron
 SIDE = 28
 """Images are ``SIDE x SIDE`` pixels."""
 CLASSES = 10
+CENTRE, SPREAD = 4.5, 8.25**0.5
+"""Mean and standard deviation of the digits."""
 Head = Literal["classifier", "regressor", "none"]
 """What was trained along on the latent mean: a softmax over ten digits, the digit as a number by a
 linear function, or nothing."""
@@ -52,7 +54,11 @@ class DigitVae(nn.Module):
 
         Logits of the ten classes, ``n x 10``; or the digit as a number, ``n x 1``; or ``n x 0``.
         """
-        return points[:, :0] if self.head is None else self.head(points)
+        if self.head is None:
+            return points[:, :0]
+        read: Tensor = self.head(points)
+        # The head starts at the mean of the digits: points need not go far for it to be right.
+        return CENTRE + SPREAD * read if self.head_kind == "regressor" else read
 
     def grey(self, points: Tensor) -> Tensor:
         """Grey values 0 to 255 as bytes, ``n x 28 x 28``, of points ``n x d``."""

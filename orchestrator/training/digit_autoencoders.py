@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from orchestrator.latent.digit_networks import DigitVae
+from orchestrator.latent.digit_networks import SPREAD, DigitVae
 from orchestrator.training.data import DigitData
 from orchestrator.training.digits import BLOCK, DigitsTask
 from orchestrator.training.recipes import Recipe
@@ -23,7 +23,7 @@ class AutoencoderTask(DigitsTask):
 
     ``weights``: ``vae`` for the negative ELBO in nats an image (Bernoulli likelihood on grey
     values), ``predictor`` for the head: the cross entropy in nats an image of a classifier, or the
-    squared error of a regressor of the digit as a number.
+    squared error of a regressor of the digit as a number, in variances of the digits.
     """
 
     def __init__(self, recipe: Recipe, data: DigitData) -> None:
@@ -50,7 +50,8 @@ class AutoencoderTask(DigitsTask):
         read = self.network.predict(mean)
         if self.network.head_kind == "classifier":
             return functional.cross_entropy(read, labels)
-        return functional.mse_loss(read[:, 0], labels.float())
+        error: Tensor = functional.mse_loss(read[:, 0], labels.float())
+        return error / SPREAD**2
 
     def evaluate(self) -> dict[str, Any]:
         """On the test images: the head, the share of means in the box, the terms of the ELBO."""

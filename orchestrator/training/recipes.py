@@ -312,8 +312,8 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "smiles-aae",
                 "smiles",
                 "convolutional adversarial autoencoder of one-hot SMILES",
-                {"latent": 64, "channels": 64, "hidden": 1024, "posterior": "standardised"},
-                {"adversarial": 20.0, "discriminator_rate": 1e-4},
+                {"latent": 24, "channels": 64, "hidden": 1024, "posterior": "standardised"},
+                {"adversarial": 20.0, "discriminator_rate": 2e-4},
                 **_SMILES,
             ),
         )
