@@ -8,6 +8,7 @@ Models".
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -19,7 +20,7 @@ from orchestrator.latent.layers import perceptron
 SIDE = 28
 """Images are ``SIDE x SIDE`` pixels."""
 CLASSES = 10
-CENTRE, SPREAD = 4.5, 8.25**0.5
+CENTRE, SPREAD = 4.5, math.sqrt(8.25)
 """Mean and standard deviation of the digits."""
 Head = Literal["classifier", "regressor", "none"]
 """What was trained along on the latent mean: a softmax over ten digits, the digit as a number by a

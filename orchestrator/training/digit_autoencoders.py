@@ -50,8 +50,7 @@ class AutoencoderTask(DigitsTask):
         read = self.network.predict(mean)
         if self.network.head_kind == "classifier":
             return functional.cross_entropy(read, labels)
-        error: Tensor = functional.mse_loss(read[:, 0], labels.float())
-        return error / SPREAD**2
+        return functional.mse_loss(read[:, 0], labels.float()) / (SPREAD * SPREAD)
 
     def evaluate(self) -> dict[str, Any]:
         """On the test images: the head, the share of means in the box, the terms of the ELBO."""
