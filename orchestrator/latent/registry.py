@@ -28,6 +28,13 @@ SHIPPED = Path(__file__).parent / "weights"
 _CARD, _WEIGHTS = "card.json", "weights.safetensors"
 
 
+class Card(dict[str, Any]):
+    """What a card says of its model; an entry that it lacks is told by its name."""
+
+    def __missing__(self, entry: str) -> Any:
+        raise SpaceError(f"the card of model {self.get('name')!r} says no {entry!r}")
+
+
 @dataclass(frozen=True)
 class Model:
     """A trained model: its card, and its weights where they are here."""
@@ -197,7 +204,7 @@ def read_card(path: Path) -> dict[str, Any]:
         raise SpaceError(f"model card {path} cannot be read: {error}") from error
     if not isinstance(card, dict):
         raise SpaceError(f"model card {path} is not a JSON object")
-    return card
+    return Card(card)
 
 
 def _enumerate(names: Any) -> str:

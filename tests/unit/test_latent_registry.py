@@ -77,6 +77,19 @@ def test_a_model_without_weights_or_with_a_broken_card_is_refused(home: Path) ->
         registry.load("mine", home)
 
 
+def test_a_card_that_does_not_describe_the_network_of_the_weights_is_refused(home: Path) -> None:
+    """Who changed it is told so, and not that assayloop is at fault."""
+    path = home / "mine" / "card.json"
+    card = json.loads(path.read_text())
+    path.write_text(json.dumps(card | {"network": card["network"] | {"latent": 3}}))
+    with pytest.raises(SpaceError, match="not of the network on their card: size mismatch"):
+        registry.open_space("digits", "mine", home)
+    del card["network"]
+    path.write_text(json.dumps(card))
+    with pytest.raises(SpaceError, match="says no 'network'"):
+        registry.open_space("digits", "mine", home)
+
+
 def test_of_a_model_whose_weights_do_not_ship_the_card_is_read_and_its_command_told(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
