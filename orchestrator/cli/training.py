@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 def train(
     context: typer.Context,
-    recipe: Annotated[str, typer.Argument(metavar="NAME", help="Name of a recipe.")],
+    recipe: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of a recipe; a wrong one lists them.")
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
@@ -91,9 +93,9 @@ def _refusals(context: typer.Context, out: Path) -> Iterator[None]:
     except OSError as error:
         raise BadInput.of("--out", f"{out} cannot be written: {error.strerror}") from None
     except KeyboardInterrupt:
-        there = _checkpoint(out).exists()
-        kept = "add --resume to the same command to go on" if there else "none yet"
-        context.obj["interrupted"] = f"The checkpoint is {_checkpoint(out)}: {kept}."
+        at = _checkpoint(out)
+        kept = f"The checkpoint is {at}: add --resume to the same command to go on."
+        context.obj["interrupted"] = kept if at.exists() else "There is no checkpoint yet."
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -148,14 +150,10 @@ def _progress(recipe: str) -> Iterator[Callable[[Progress], None]]:
 
 
 class _Lines:
-    """A line when an epoch begins, for logs and pipes."""
-
-    def __init__(self) -> None:
-        self._epoch = -1
+    """A line when an epoch ends, with the losses that are logged of it, for logs and pipes."""
 
     def __call__(self, progress: Progress) -> None:
-        if progress.epoch != self._epoch:
-            self._epoch = progress.epoch
+        if progress.last:
             typer.echo(_standing(progress), err=True)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,18 +61,30 @@ def train(
         patience=chosen.patience if patience is None else patience,
     )
     cache = cache or Path(os.environ.get("ASSAYLOOP_HOME", ".assayloop")) / "data"
-    out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(chosen.seed)
-    task = build_task(chosen, data, cache)
-    finished = fit(task, chosen, out, resume=resume, progress=progress)
-    return export(
-        task,
-        chosen,
-        out,
-        data=_name(chosen, data),
-        finished=finished,
-        metrics=task.evaluate(),
-    )
+    with _made(out):
+        task = build_task(chosen, data, cache)
+        finished = fit(task, chosen, out, resume=resume, progress=progress)
+        return export(
+            task,
+            chosen,
+            out,
+            data=_name(chosen, data),
+            finished=finished,
+            metrics=task.evaluate(),
+        )
+
+
+@contextmanager
+def _made(out: Path) -> Iterator[None]:
+    """The folder, tried before minutes go into data; gone again where nothing came into it."""
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):  # it holds something
+            out.rmdir()
+        raise
 
 
 def _name(chosen: Recipe, data: Path | None) -> str | None:

@@ -41,6 +41,8 @@ class Progress:
     """Batches of the whole run, at the present epoch's number of batches."""
     losses: dict[str, float]
     """Terms of the loss: means over the epoch so far."""
+    last: bool
+    """Whether this was the epoch's last batch."""
 
 
 Callback = Callable[[Progress], None]
@@ -116,7 +118,8 @@ def fit(
                     saved = time.monotonic()
                 if progress:
                     steps = len(batches) * recipe.epochs
-                    progress(Progress(at.epoch, recipe.epochs, at.step, steps, at.means()))
+                    last = at.index == len(batches)
+                    progress(Progress(at.epoch, recipe.epochs, at.step, steps, at.means(), last))
             validation = validate(task, recipe, kept_apart)
             log.write(at.epoch + 1, at.step, at.means(), validation)
             at = _Position(at.epoch + 1, step=at.step, best=at.best)
@@ -163,6 +166,13 @@ def _identity(recipe: Recipe, task: Task) -> str:
     return json.dumps(settings, sort_keys=True)
 
 
+def _differences(stored: str, asked: str) -> str:
+    """In what one run is not the other, such as ``seed 1, not 2``."""
+    there, here = json.loads(stored), json.loads(asked)
+    names = [name for name in here | there if there.get(name) != here.get(name)]
+    return "; ".join(f"{name} {there.get(name)}, not {here.get(name)}" for name in names)
+
+
 def _save(
     out: Path, task: Task, recipe: Recipe, optimiser: torch.optim.Optimizer, at: _Position
 ) -> None:
@@ -183,14 +193,15 @@ def _save(
 
 def _restore(out: Path, task: Task, recipe: Recipe, optimiser: torch.optim.Optimizer) -> _Position:
     path = out / CHECKPOINT
+    if not path.exists():
+        raise SpaceError(f"nothing to resume: there is no {path}; leave out --resume")
     try:
         stored = torch.load(path, weights_only=True)
     except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
         raise SpaceError(f"nothing to resume: {path} cannot be read: {error}") from error
     if stored["identity"] != _identity(recipe, task):
-        raise SpaceError(
-            f"{path} belongs to another run: {stored['identity']}, not {_identity(recipe, task)}"
-        )
+        differences = _differences(stored["identity"], _identity(recipe, task))
+        raise SpaceError(f"{path} belongs to another run: {differences}")
     task.network.load_state_dict(stored["network"])
     optimiser.load_state_dict(stored["optimiser"])
     if isinstance(task, Stateful):

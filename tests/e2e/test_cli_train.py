@@ -46,7 +46,8 @@ def test_an_interrupted_training_goes_on_where_it_was(
 
     ended = terminal(*command, "--resume")
     assert ended.code == 0
-    assert "epoch 2 of 2: " in ended.err
+    last = json.loads((out / "losses.jsonl").read_text().splitlines()[-1])
+    assert f"epoch 2 of 2: reconstruction {last['reconstruction']:.4g}" in ended.err
     assert f"The model is in {out}." in ended.out
     card = json.loads((out / "card.json").read_text())
     assert card["training"]["seed"] == 5

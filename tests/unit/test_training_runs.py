@@ -25,6 +25,7 @@ from orchestrator.latent import registry
 from orchestrator.latent.protocol import Space, SpaceError
 from orchestrator.latent.testing.points import PointChecks
 from orchestrator.training import automaton_data
+from orchestrator.training.data import load_digits, prepared_digits
 from orchestrator.training.digits import load_second_classifier
 from orchestrator.training.recipes import RECIPES
 from orchestrator.training.run import build_task, train
@@ -211,9 +212,10 @@ def test_resuming_needs_a_checkpoint_of_the_same_run(
     settings: dict[str, Any] = {"data": data("digits-cnn"), "cache": tmp_path}
     with pytest.raises(SpaceError, match="nothing to resume"):
         train("digits-cnn", out=tmp_path / "new", resume=True, **settings)
+    assert not (tmp_path / "new").exists()
     train("digits-cnn", out=tmp_path / "one", epochs=1, **settings)
-    with pytest.raises(SpaceError, match="belongs to another run"):
-        train("digits-cnn", out=tmp_path / "one", epochs=1, seed=77, resume=True, **settings)
+    with pytest.raises(SpaceError, match=r"another run: epochs 1, not 3; seed 2, not 77$"):
+        train("digits-cnn", out=tmp_path / "one", epochs=3, seed=77, resume=True, **settings)
 
 
 @pytest.mark.slow
@@ -315,6 +317,17 @@ def test_files_that_are_no_digits_are_refused(name: str, tmp_path: Path) -> None
         train("digits-cnn", data=tmp_path / name, out=tmp_path / "o", cache=tmp_path)
     with pytest.raises(SpaceError, match="missing"):
         train("digits-cnn", data=tmp_path / "missing.npz", out=tmp_path / "o", cache=tmp_path)
+
+
+def test_a_file_that_is_named_is_read_though_mnist_is_at_hand(digits: Path, tmp_path: Path) -> None:
+    """Or a misspelt name would train on other images, and the card would say that name."""
+    stored = prepared_digits(tmp_path)
+    stored.write_bytes(digits.read_bytes())
+    assert len(load_digits(Path("mnist"), cache=tmp_path).images) == 260
+    (tmp_path / "other.whl").write_bytes(b"PK nothing")
+    for name in ("other.whl", "missing.whl"):
+        with pytest.raises(SpaceError, match=name):
+            load_digits(tmp_path / name, cache=tmp_path)
 
 
 def test_an_unknown_recipe_lists_the_known_ones(tmp_path: Path) -> None:
