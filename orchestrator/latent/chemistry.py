@@ -47,9 +47,15 @@ def sa_score(molecule: Chem.Mol) -> float:
     return float(_sascorer().calculateScore(molecule))
 
 
+def qed(molecule: Chem.Mol) -> float:
+    """QED, 0 to 1; of hydrogens that it leaves where they are nothing is logged."""
+    with rdBase.BlockLogs():
+        return float(QED.qed(molecule))
+
+
 def properties(molecule: Chem.Mol) -> tuple[float, float, float]:
     """QED in [0, 1], Crippen logP, and synthetic accessibility, as in ``PROPERTIES``."""
-    return float(QED.qed(molecule)), float(Crippen.MolLogP(molecule)), sa_score(molecule)
+    return qed(molecule), float(Crippen.MolLogP(molecule)), sa_score(molecule)
 
 
 def has_structural_alert(molecule: Chem.Mol) -> bool:

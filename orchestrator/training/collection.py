@@ -172,9 +172,10 @@ def add(path: Path, name: str, cache: Path) -> Collected:
     from orchestrator.training.molecule_data import distinct, judge
 
     if not _NAME.fullmatch(name):
-        raise SpaceError(f"{name!r} is no name of data; use lower-case letters, digits, dots, -")
+        right = "give one of lower-case letters, digits, ., _ and - by --name"
+        raise SpaceError(f"{name!r} is no name of data; {right}")
     if name in WHEELS or (cache / f"{name}.smi.gz").exists():
-        raise SpaceError(f"there are data named {name!r}; give another name")
+        raise SpaceError(f"there are data named {name!r}; give another name by --name")
     digest = sha256(path)
     seen, _, skipped = distinct(judge, list(read_smiles(path)))
     if not seen:

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
-from rdkit.Chem import QED
 from rdkit.Chem.Scaffolds import MurckoScaffold
 
+from orchestrator.latent import chemistry
 from orchestrator.latent.protocol import SpaceError
 from orchestrator.latent.smiles_networks import REDUCTION
 from orchestrator.latent.smiles_tokens import Alphabet, split
@@ -167,4 +167,4 @@ def _measure(text: str) -> _Measured | str:
     if len(split(smiles)) > LONGEST:
         return f"more than {LONGEST} tokens"
     scaffold = MurckoScaffold.MurckoScaffoldSmiles(mol=molecule)
-    return _Measured(smiles, float(QED.qed(molecule)), scaffold)
+    return _Measured(smiles, chemistry.qed(molecule), scaffold)

@@ -59,9 +59,11 @@ def find(name: str, home: Path | None) -> Model:
     by_name = {model.name: model for model in models(home)}
     if name in by_name:
         return by_name[name]
-    if name in RECIPES and not Path(name, "card.json").exists():
+    if Path(name, "card.json").exists():
+        return registry.find(name, home)
+    if name in RECIPES:
         raise SpaceError(f"{name} is not trained yet; `assayloop models train {name}` does it")
-    return registry.find(name, home)
+    raise SpaceError(f"no model is named {name!r}; there are: {', '.join(by_name)}")
 
 
 def space_of(model: Model) -> Space:
@@ -84,14 +86,15 @@ def molecules_of(model: Model, data: Path, cache: Path) -> MoleculeData:
         SpaceError: they cannot be read, or are not those.
     """
     from orchestrator.training.collection import locate
+    from orchestrator.training.data import sha256
     from orchestrator.training.molecule_data import load
 
     merges = len(model.card["vocabulary"]["merges"])
     recipe = RECIPES.get(model.card["name"])
     at_most = recipe.at_most if recipe else None
-    found = load(locate(data, cache), merges=merges, cache=cache, at_most=at_most)
-    check_data(model, found.sha256)
-    return found
+    path = locate(data, cache)
+    check_data(model, sha256(path))  # before the minutes that they take
+    return load(path, merges=merges, cache=cache, at_most=at_most)
 
 
 def check_data(model: Model, found: str) -> None:
