@@ -22,7 +22,7 @@ def list_models(as_json: AsJson = False) -> None:
     """List the models of latent spaces: those that ship, your own, and what can be trained.
 
     Your own lie in folders below `models` in ASSAYLOOP_HOME, and are called like their folder. All
-    that a model's card says is in the JSON.
+    that a model's card says, and where it lies, is in the JSON.
     """
     from orchestrator.latent.protocol import SpaceError
     from orchestrator.training import zoo
@@ -42,7 +42,7 @@ def list_models(as_json: AsJson = False) -> None:
             one["dim"],
             f"{one['size'] / 1e6:.1f} MB" if one["size"] else "",
             _where(one),
-            "\n".join(f"{cell(value)}  {name}" for name, value in chief_figures(one["metrics"])),
+            "\n".join(_in_words(*figure) for figure in chief_figures(one["metrics"])),
         ]
         for one in found
     ]
@@ -77,7 +77,7 @@ def _where(described: Mapping[str, Any]) -> str:
     if described["shipped"]:
         return "shipped"
     if described["size"]:
-        return str(described["folder"])
+        return "your own"
     return "card only" if described["folder"] else "not trained"
 
 
@@ -85,6 +85,11 @@ def chief_figures(metrics: Mapping[str, Any]) -> list[tuple[str, float]]:
     """The first two metrics that are a share or a bound, not how many or how fast."""
     found = [(name, value) for name, value in metrics.items() if isinstance(value, float)]
     return found[:2]
+
+
+def _in_words(name: str, value: float) -> str:
+    """Such as ``0.9718 test head accuracy``: a narrow terminal breaks it between words."""
+    return f"{cell(value)} {name.replace('_', ' ')}"
 
 
 def show_model(

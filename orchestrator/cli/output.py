@@ -19,7 +19,7 @@ from orchestrator.settings import Settings
 
 WIDTH, HEIGHT = 100, 24
 """One screen: no error takes more."""
-SHORT = 20
+SHORT = 24
 """Characters that a table never breaks into lines."""
 
 
