@@ -127,16 +127,18 @@ def _progress(recipe: str) -> Iterator[Callable[[Progress], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
+    from rich.table import Column
 
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _Lines()
         return
+    # Where a terminal is too narrow, it is the losses that go on in a further line.
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[text]}"),
+        BarColumn(bar_width=16, table_column=Column(no_wrap=True, min_width=16)),
+        TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[text]}", table_column=Column()),
     )
     with Bars(*columns, console=console) as bars:
         task = bars.add_task(recipe, total=None, text="reading data")
