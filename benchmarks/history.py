@@ -7,7 +7,7 @@ again, with the ledger and without, and asks what ``show``, ``status`` and ``his
 
 The campaign and the databases are kept in ``.runs/history``, or in ``--folder``, so that a second
 run only measures. Finished lines are printed as they come; ``--full`` goes up to a million entries
-and writes them to ``benchmarks/history.md``.
+and writes them to ``benchmarks/history.md``, of which ``--questions`` makes only the last part anew.
 """
 
 from __future__ import annotations
@@ -184,12 +184,7 @@ def _verify(url: str) -> dict[str, float]:
 
 def page(original: Original, full: bool, folder: Path) -> Iterator[str]:
     """The lines of the page, as they are measured."""
-    made = [(shape, make(original, shape, folder)) for shape in shapes(original, full)]
-    with postgresql(folder) as server:
-        databases = []
-        for shape, source in made:
-            total = copies.entries_of(original, shape.campaigns, shape.laps)
-            databases += [(shape, source), (shape, make_postgresql(source, shape, server, total))]
+    with _databases(original, full, folder) as (server, databases):
         yield from _head()
         yield from _mix(original)
         yield from VERIFICATION.splitlines()
@@ -202,10 +197,36 @@ def page(original: Original, full: bool, folder: Path) -> Iterator[str]:
                 cells = [f"{plain * 1e3:.2f}", f"{chained * 1e3:.2f}", f"{chained / plain:.2f}"]
                 yield _line([database.engine.dialect.name, f"{each:,}", *cells])
             database.close()
-        yield from QUESTIONS.splitlines()
-        for shape, database in databases[-4:]:  # the largest of many campaigns, and of one
-            measured = questions.measurements(database)
-            yield from _answers(database, f"{measured:,} in {shape.campaigns:,}")
+        yield from _questions(databases)
+
+
+def page_with_new_questions(original: Original, folder: Path) -> Iterator[str]:
+    """The page that is there, with only its last part measured anew."""
+    kept, _, _ = TABLE.read_text().partition(QUESTIONS.splitlines()[1])
+    yield from kept.splitlines()[:-1]
+    with _databases(original, True, folder) as (_, databases):
+        yield from _questions(databases)
+
+
+@contextmanager
+def _databases(
+    original: Original, full: bool, folder: Path
+) -> Iterator[tuple[URL, list[tuple[Shape, Database]]]]:
+    """The server, and each shape on SQLite and on it; made unless they are there."""
+    made = [(shape, make(original, shape, folder)) for shape in shapes(original, full)]
+    with postgresql(folder) as server:
+        databases = []
+        for shape, source in made:
+            total = copies.entries_of(original, shape.campaigns, shape.laps)
+            databases += [(shape, source), (shape, make_postgresql(source, shape, server, total))]
+        yield server, databases
+
+
+def _questions(databases: list[tuple[Shape, Database]]) -> Iterator[str]:
+    yield from QUESTIONS.splitlines()
+    for shape, database in databases[-4:]:  # the largest of many campaigns, and of one
+        measured = questions.measurements(database)
+        yield from _answers(database, f"{measured:,} in {shape.campaigns:,}")
 
 
 def _empty(folder: Path) -> Database:
@@ -286,16 +307,22 @@ measurements. *Reads whole* names tables that a query of it reads from end to en
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--full", action="store_true", help="up to a million, and write the page")
+    parser.add_argument("--questions", action="store_true", help="only these, into the page there")
     parser.add_argument("--folder", type=Path, default=ROOT / ".runs" / "history")
     given = parser.parse_args()
     folder = given.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
-    lines = []
-    for line in page(run_campaign(folder), given.full, folder):
+    original, lines = run_campaign(folder), []
+    measured = (
+        page_with_new_questions(original, folder)
+        if given.questions
+        else page(original, given.full, folder)
+    )
+    for line in measured:
         print(line, flush=True)
         lines.append(line)
-    if given.full:
+    if given.full or given.questions:
         TABLE.write_text("\n".join(lines) + "\n")
 
 
