@@ -7,7 +7,7 @@ again, with the ledger and without, and asks what ``show``, ``status`` and ``his
 
 The campaign and the databases are kept in ``.runs/history``, or in ``--folder``, so that a second
 run only measures. Finished lines are printed as they come; ``--full`` goes up to a million entries
-and writes them to ``benchmarks/history.md``, of which ``--questions`` makes only the last part anew.
+and writes them to ``benchmarks/history.md``; ``--questions`` makes only the last part of it anew.
 """
 
 from __future__ import annotations
