@@ -37,6 +37,7 @@ readings = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(readings, max_size=4, unique_by=lambda r: r.name), st.text(max_size=8))
 def test_an_answer_survives_its_bytes(found: list[Reading], job: str) -> None:
     """Every float, NaN included, is read back as it was written, and the bytes never vary."""

@@ -59,6 +59,7 @@ def test_encoder_and_decoder_are_told_the_digit() -> None:
     assert not torch.allclose(first, second)
 
 
+@pytest.mark.slow
 def test_what_the_critic_advises_teaches_the_actor_and_not_the_critic() -> None:
     """A critic that the actor's loss could reach would learn to call every point real."""
     network = LatentConstraints()

@@ -59,6 +59,7 @@ def test_help_waits_for_nothing_heavy() -> None:
     assert loaded & (HEAVY | {"sqlalchemy", "numpy", "pydantic", "yaml"}) == set()
 
 
+@pytest.mark.slow
 def test_the_help_of_every_command_waits_for_nothing_heavy() -> None:
     """Shell completion asks for it as well, at every press of the key."""
     assert loaded_by_help_of([command.name for command in COMMANDS]) & HEAVY == set()

@@ -78,6 +78,7 @@ def elsewhere(request: pytest.FixtureRequest, database_kind: str, tmp_path: Path
         yield url
 
 
+@pytest.mark.slow
 def test_a_backup_while_a_campaign_writes_is_of_one_moment(
     database: Database, elsewhere: str, tmp_path: Path, postgresql_tools: Path
 ) -> None:
@@ -223,6 +224,7 @@ backup.make(Database(sys.argv[1]), settings, Path(sys.argv[2]), progress)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_a_killed_backup_has_no_name(database: Database, tmp_path: Path) -> None:
     """The night's power cut."""

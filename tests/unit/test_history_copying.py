@@ -45,6 +45,7 @@ def history(database: Database) -> Database:
     return database
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_a_copy_to_the_other_database_and_back_is_the_same(
     history: Database, tmp_path: Path, postgresql_url: str

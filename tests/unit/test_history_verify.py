@@ -216,6 +216,7 @@ SENSELESS = [
 ]
 
 
+@pytest.mark.slow
 def test_an_entry_that_makes_no_sense_is_reported(intruder: Intruder) -> None:
     """A verification that broke on a forgery would prove nothing."""
     for payload in SENSELESS:
@@ -369,6 +370,7 @@ def test_a_reference_to_bytes_that_never_were_is_found(intruder: Intruder) -> No
 # What is asked for ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_one_campaign_is_verified_by_what_people_call_it(intruder: Intruder) -> None:
     """Somebody else's broken campaign is not in the way of mine."""
     database = intruder.database

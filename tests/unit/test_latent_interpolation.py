@@ -71,6 +71,7 @@ def test_ends_between_which_there_is_no_way_are_refused() -> None:
             way(A, B, 1)
 
 
+@pytest.mark.slow
 def test_passes_draw_points_to_where_the_objects_of_the_model_lie(digits: DigitsSpace) -> None:
     rng = np.random.default_rng(0)
     start, end = [-2.5, 3.0], [3.0, -2.0]

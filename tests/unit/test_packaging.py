@@ -65,6 +65,7 @@ def _imported(package: str) -> Iterator[tuple[str, Path]]:
                 yield node.module.partition(".")[0], path
 
 
+@pytest.mark.slow
 def test_what_is_imported_is_required() -> None:
     """Else the wheel works only where something else happens to bring the library along."""
     required = {canonicalize_name(one.name) for one in [*REQUIREMENTS, *OPTIONAL]}

@@ -141,6 +141,7 @@ def test_colours_follow_the_page(draw: Draw) -> None:
         assert text.count(colour) == text.count(f"var(--{variable}, {colour})")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", ALL)
 @pytest.mark.parametrize("shown", [evaluations(1), evaluations(feasible=False)], ids=["one", "bad"])
 def test_little_is_enough_for_a_figure(draw: Draw, shown: Evaluations) -> None:

@@ -278,6 +278,7 @@ def test_a_broken_plug_in_is_named(value: str, words: str, monkeypatch: pytest.M
         registry.proposer("broken")
 
 
+@pytest.mark.slow
 def test_the_registry_and_the_baselines_load_no_torch() -> None:
     code = (
         "import sys; from orchestrator.proposers import registry\n"

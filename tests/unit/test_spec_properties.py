@@ -68,12 +68,14 @@ def test_no_slip_of_the_hand_brings_a_traceback(
     only_refuses(lambda: read(file))
 
 
+@pytest.mark.slow
 @unhurried
 @given(st.lists(st.one_of(OVERRIDE, st.text()), max_size=4))
 def test_no_override_brings_a_traceback(overrides: list[str]) -> None:
     only_refuses(lambda: read(EXAMPLE, overrides))
 
 
+@pytest.mark.slow
 @unhurried
 @given(st.sampled_from(["name", "schedule.cron", "schedule.timezone", "budget.wall_time"]), VALUE)
 def test_no_value_brings_a_traceback(path: str, value: str) -> None:

@@ -311,6 +311,7 @@ MATRIX: list[tuple[str, Act, str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("act", "by"), [row[1:] for row in MATRIX], ids=[row[0] for row in MATRIX])
 def test_each_tampering_is_found_by_what_the_page_says(
     act: Act, by: str, copies: Callable[[], Intruder], tmp_path: Path

@@ -206,6 +206,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(
         assert (parts / file).read_bytes() == (whole / file).read_bytes()
 
 
+@pytest.mark.slow
 def test_resuming_needs_a_checkpoint_of_the_same_run(
     data: Callable[[str], Path | None], tmp_path: Path
 ) -> None:

@@ -75,6 +75,7 @@ def test_no_scaffold_is_both_trained_on_and_held_out(assays: Path, tmp_path: Pat
     assert 0.8 * len(data.smiles) <= len(training) < len(data.smiles)
 
 
+@pytest.mark.slow
 def test_molecules_of_one_scaffold_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "chains.smi"
     file.write_text("\n".join(f"{'C' * n}O{'C' * m}" for n in range(1, 21) for m in range(20)))
@@ -82,6 +83,7 @@ def test_molecules_of_one_scaffold_are_refused(tmp_path: Path) -> None:
         load(file, cache=tmp_path).split()
 
 
+@pytest.mark.slow
 def test_only_the_recipe_that_needs_outcomes_refuses_a_file_without(
     assays: Path, tmp_path: Path
 ) -> None:
@@ -133,6 +135,7 @@ def test_areas_count_ties_half_and_leave_out_what_was_not_measured() -> None:
     assert found["head_roc_auc_by_outcome"] == {"a": 1.0}
 
 
+@pytest.mark.slow
 def test_the_two_sample_test_knows_the_prior_from_another_distribution() -> None:
     rng = np.random.default_rng(0)
     assert abs(two_sample_accuracy(rng.standard_normal((1000, 8)), 1) - 0.5) < 0.06
