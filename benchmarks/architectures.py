@@ -32,9 +32,9 @@ from orchestrator.latent.blocks import in_blocks
 from orchestrator.latent.molecule_codec import smiles_of
 from orchestrator.latent.molecule_networks import MoleculeVae
 from orchestrator.training.molecule_data import MoleculeData, load
-from orchestrator.training.molecule_figures import ACTIVE, posteriors
+from orchestrator.training.molecule_figures import posteriors
 from orchestrator.training.molecules import HELD_OUT, MERGES
-from orchestrator.training.variational import divergence, sample, unit_divergences
+from orchestrator.training.variational import ACTIVE, divergence, sample, unit_divergences
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "benchmarks" / "architectures.md"
@@ -130,10 +130,8 @@ def _loss(
     mean, log_variance = network.encode(tokens)
     logits = network.logits(sample(mean, log_variance), tokens)
     entropy = functional.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="sum")
-    cost = unit_divergences(mean, log_variance).mean(dim=0).clamp(min=variant.free).sum() * len(
-        tokens
-    )
-    return (entropy + variant.weight(done) * cost) / BATCH
+    units = unit_divergences(mean, log_variance).mean(dim=0).clamp(min=variant.free)
+    return (entropy + variant.weight(done) * units.sum() * len(tokens)) / BATCH
 
 
 def judged(network: Any, data: MoleculeData) -> dict[str, float]:

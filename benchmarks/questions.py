@@ -16,10 +16,11 @@ from sqlalchemy import event, func, select
 from db import repository
 from db.models import Measurement
 from db.session import Database
+from orchestrator.cli.options import LAST
 from orchestrator.history import show, table
 
-LAST, TOP = 20, 10
-"""What the commands print by default."""
+TOP = 10
+"""How many of the best `show` prints by default."""
 
 LARGE = ("ledger_entry", "candidate", "job", "attempt", "measurement", "artifact")
 """Tables that are not to be read from end to end."""

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli.options import AsJson, At, CampaignName
+from orchestrator.cli.options import LAST, AsJson, At, CampaignName, Limit
 from orchestrator.cli.output import object_name, print_json_list, print_paragraph, print_table
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
-
-LAST = 20
-"""Candidates on screen."""
 
 
 def list_candidates(
@@ -42,9 +39,7 @@ def list_candidates(
     end: Annotated[
         str | None, typer.Option("--to", metavar="MOMENT", help="Only those made by then.")
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only so many, the last; 20 on screen.")
-    ] = None,
+    limit: Limit = None,
     at: At = None,
     as_json: AsJson = False,
 ) -> None:

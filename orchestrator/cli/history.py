@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli.options import AsJson, At, CampaignName
+from orchestrator.cli.options import LAST, AsJson, At, CampaignName, Limit
 from orchestrator.cli.output import print_json_list, print_paragraph, print_table
 from orchestrator.errors import BadInput
 from orchestrator.settings import Settings
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
     from db.models import Campaign, LedgerEntry
     from orchestrator.history.past import Side
-
-LAST = 20
-"""Rows on screen; a file takes them all."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +107,7 @@ def history(
         str | None,
         typer.Option(metavar="TEXT", help="Entries that hold this text; case counts."),
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Only so many, the last; 20 on screen.")
-    ] = None,
+    limit: Limit = None,
     form: Annotated[
         str | None,
         typer.Option("--format", metavar="csv|jsonl|parquet", help="By default the file's suffix."),

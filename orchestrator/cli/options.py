@@ -7,6 +7,13 @@ from typing import Annotated
 
 import typer
 
+LAST = 20
+"""Rows that a screen shows of a long list, unless somebody asks for more."""
+
+Limit = Annotated[
+    int | None, typer.Option(min=1, help=f"Only so many, the last; {LAST} on screen.")
+]
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 CampaignName = Annotated[

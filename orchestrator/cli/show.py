@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli.options import AsJson, At, CampaignName
+from orchestrator.cli.options import LAST, AsJson, At, CampaignName, Limit
 from orchestrator.cli.output import cell, duration, number, print_json, print_paragraph, print_table
 from orchestrator.settings import Settings
 
@@ -17,21 +17,12 @@ if TYPE_CHECKING:
     from db.repository import Standing
     from orchestrator.spec import Spec
 
-LAST = 20
-"""Campaigns that a screen shows, unless somebody asks for more."""
-
 MEASURES = 5
 """The most measures that a table shows; a wider one would not fit 100 columns."""
 
 
-def status(
-    limit: Annotated[
-        int | None,
-        typer.Option(min=1, help="Only so many, the last that were active; 20 on screen."),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """List campaigns and how far they are, the oldest first."""
+def status(limit: Limit = None, as_json: AsJson = False) -> None:
+    """List campaigns and how far they are, the oldest first; on screen those last active."""
     from db import repository
     from orchestrator import wiring
     from orchestrator.history import show as reached

@@ -16,7 +16,7 @@ from orchestrator.latent.automaton_networks import AutomatonVae
 from orchestrator.latent.transitions import Tables, bound, parse, reset_lengths
 from orchestrator.training.automaton_data import AutomatonData, word
 from orchestrator.training.recipes import Recipe
-from orchestrator.training.variational import divergence, sample
+from orchestrator.training.variational import ACTIVE, divergence, sample, unit_divergences
 
 HELD_OUT = 5000
 _DRAWS = 10_000
@@ -64,7 +64,7 @@ class AutomataTask:
             "reconstruction": functional.cross_entropy(
                 logits.flatten(0, 1), tokens.flatten(), reduction="sum"
             ),
-            "kl": 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(),
+            "kl": unit_divergences(mean, log_variance).sum(),
             "property": ((self.network.reset_length(points) - self.targets[batch]) ** 2).sum(),
         }
         beta = weights["kl"] * min(1.0, 0.01 + done / weights["warm_up"])
@@ -114,7 +114,7 @@ class AutomataTask:
             "test_reconstruction": float(np.mean(same)),
             "test_reconstruction_nats": nats.item() / len(chosen),
             "test_kl_nats": kl.mean().item(),
-            "test_active_units": int((means.var(axis=0) > 0.01).sum()),
+            "test_active_units": int((means.var(axis=0) > ACTIVE).sum()),
             "test_head_r2": 1 - (error / self.targets[chosen].var(correction=0)).item(),
         }
 

@@ -16,14 +16,12 @@ from orchestrator.latent.digits import LIMIT
 from orchestrator.training.data import DigitData
 from orchestrator.training.digits import BLOCK, DigitsTask
 from orchestrator.training.recipes import Recipe
-from orchestrator.training.variational import divergence, log_ratio, sample
+from orchestrator.training.variational import ACTIVE, divergence, log_ratio, sample
 
 SAMPLES = 100
 """Of the posterior, in the importance-weighted bound."""
 _SEED = 0
 """Of what is drawn on the test images."""
-_ACTIVE = 0.01
-"""A latent is active where its posterior mean varies by more over the data (Burda et al. 2016)."""
 
 
 class DenseTask(DigitsTask):
@@ -72,7 +70,7 @@ class DenseTask(DigitsTask):
                 found["test_elbo_grey_nats"] = self._elbo(grey, rng)
             if self.network.log_std is not None:
                 found["std"] = self.network.log_std.exp().item()
-            found["active_units"] = int((mean.var(dim=0) > _ACTIVE).sum())
+            found["active_units"] = int((mean.var(dim=0) > ACTIVE).sum())
             found["test_means_inside_box"] = (mean.abs() <= LIMIT).all(dim=1).double().mean().item()
             return found
 

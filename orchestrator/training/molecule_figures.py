@@ -27,10 +27,8 @@ from orchestrator.latent.molecule_codec import Codec
 from orchestrator.latent.molecule_networks import MoleculeVae
 from orchestrator.training import chemnet
 from orchestrator.training.molecule_data import MoleculeData
-from orchestrator.training.variational import unit_divergences
+from orchestrator.training.variational import ACTIVE, unit_divergences
 
-ACTIVE = 0.01
-"""A unit is active whose posterior mean varies by more than that over data."""
 _DIVERSITY_SAMPLE = 1_000
 _PARALLEL_FROM = 2_000
 _Item = TypeVar("_Item")
@@ -92,7 +90,7 @@ def posteriors(
 
 
 def _posterior(means: Tensor, log_variances: Tensor) -> dict[str, Any]:
-    """Divergence of each unit, and the share of active ones (variance of the mean > 0.01)."""
+    """Divergence of each unit, and how many are active."""
     divergence = unit_divergences(means, log_variances).mean(dim=0)
     return {
         "active_units": int((means.var(dim=0) > ACTIVE).sum()),

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
-from rdkit.Chem import QED, Crippen, Descriptors, rdFingerprintGenerator
+from rdkit.Chem import Crippen, Descriptors, rdFingerprintGenerator
 from rdkit.Chem.Scaffolds import MurckoScaffold
 from scipy.stats import wasserstein_distance
 
@@ -72,7 +72,7 @@ def _properties(molecule: Chem.Mol) -> tuple[float, ...]:
     return (
         float(Crippen.MolLogP(molecule)),
         chemistry.sa_score(molecule),
-        float(QED.qed(molecule)),
+        chemistry.qed(molecule),
         float(Descriptors.MolWt(molecule)),
     )
 

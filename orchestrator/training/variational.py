@@ -9,6 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+ACTIVE = 0.01
+"""A latent is active where its posterior mean varies by more over the data (Burda et al. 2016,
+arXiv:1509.00519)."""
+
 
 def sample(mean: Tensor, log_variance: Tensor, generator: torch.Generator | None = None) -> Tensor:
     """One point of each posterior, ``... x d``; the gradient goes through."""
