@@ -31,9 +31,9 @@ from orchestrator.latent import chemistry
 from orchestrator.latent.blocks import in_blocks
 from orchestrator.latent.molecule_codec import smiles_of
 from orchestrator.latent.molecule_networks import MoleculeVae
-from orchestrator.training.molecule_data import MoleculeData, load
-from orchestrator.training.molecule_figures import posteriors
-from orchestrator.training.molecules import HELD_OUT, MERGES
+from orchestrator.training.molecules.autoencoder import HELD_OUT, MERGES
+from orchestrator.training.molecules.data import MoleculeData, load
+from orchestrator.training.molecules.figures import posteriors
 from orchestrator.training.variational import ACTIVE, divergence, sample, unit_divergences
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -85,7 +85,7 @@ def read_right(images: NDArray[np.uint8], target: int) -> int:
 
     No campaign ever asks it: it differs from the evaluator in weights, seed and architecture.
     """
-    from orchestrator.training.digits import SECOND, load_second_classifier
+    from orchestrator.training.digits.classifiers import SECOND, load_second_classifier
 
     classes = load_second_classifier(SECOND).probabilities(images).argmax(axis=1)
     return int((classes == target).sum())

@@ -27,7 +27,7 @@ from db.columns import canonical, parse
 from db.ledger import GENESIS, Actor, Draft, Row, append, changes, digest, restore
 from db.models import SYSTEM, Artifact, Base, LedgerEntry
 from db.session import Database
-from orchestrator.history.fingerprint import form
+from orchestrator.history.verify.row_fingerprints import form
 
 NUMBERED = ("round", "fit", "candidate", "batch", "job", "measurement")
 """Tables whose rows have a number of their own."""

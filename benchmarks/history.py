@@ -30,7 +30,7 @@ from sqlalchemy import URL, create_engine, make_url, text
 from benchmarks import copies, costs, questions
 from benchmarks.copies import Original
 from db.session import Database
-from orchestrator.history.verify import verify
+from orchestrator.history.verify.verification import verify
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "benchmarks" / "history.md"

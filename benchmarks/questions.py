@@ -16,8 +16,8 @@ from sqlalchemy import event, func, select
 from db import repository
 from db.models import Measurement
 from db.session import Database
-from orchestrator.cli.options import LAST
-from orchestrator.history import show, table
+from orchestrator.cli.terminal.options import LAST
+from orchestrator.history.listings import measurement_table, results
 
 TOP = 10
 """How many of the best `show` prints by default."""
@@ -49,8 +49,8 @@ def ask(database: Database) -> Iterator[Answer]:
     with tempfile.TemporaryDirectory() as folder:
         for name, command in {
             "status": lambda: _standings(database),
-            "show": lambda: show.show(database, campaign, TOP, Path(folder)),
-            "history": lambda: list(table.rows(database, campaign, last=LAST)),
+            "show": lambda: results.show(database, campaign, TOP, Path(folder)),
+            "history": lambda: list(measurement_table.rows(database, campaign, last=LAST)),
         }.items():
             yield _answer(database, name, command)
 

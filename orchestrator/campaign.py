@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Any
 
 from db import repository
 from db.models import Campaign as CampaignRow
-from orchestrator import actors, ask_tell, campaigns, driver, wiring
-from orchestrator.ask_tell import Told
+from orchestrator import driver, wiring
 from orchestrator.driver import Glance, Standing
-from orchestrator.history import candidate_table, files, past, show, table
+from orchestrator.history.export import table_files
+from orchestrator.history.listings import at_moment, candidate_table, measurement_table, results
+from orchestrator.people import actors, ask_tell, campaigns
+from orchestrator.people.ask_tell import Told
 from orchestrator.settings import Settings
-from orchestrator.spec import Spec
-from orchestrator.spec_file import SpecSource, read
+from orchestrator.spec.file import SpecSource, read
+from orchestrator.spec.model import Spec
 
 if TYPE_CHECKING:
     import pandas
@@ -61,7 +63,7 @@ class Campaign:
         """Continue the campaign of a spec, or start it; the database is created if need be.
 
         Args:
-            spec: A spec file, or the same as a :class:`~orchestrator.spec.Spec` or mapping.
+            spec: A spec file, or the same as a :class:`~orchestrator.spec.model.Spec` or mapping.
             overrides: Changes such as ``budget.evaluations=50``.
             new: Start another, also beside one that is not finished.
 
@@ -118,7 +120,7 @@ class Campaign:
             return [
                 Asked(
                     row.number,
-                    show.content(session, row, self._settings.artifacts),
+                    results.content(session, row, self._settings.artifacts),
                     row.point or (),
                     row.duplicate_of,
                 )
@@ -140,7 +142,7 @@ class Campaign:
             provenance: Where the values come from.
             external_ids: What people call the object.
             values: By measure: a value, a value with its standard deviation, or a
-                :class:`~orchestrator.ask_tell.Told` with a unit.
+                :class:`~orchestrator.people.ask_tell.Told` with a unit.
 
         Returns:
             Number of the candidate.
@@ -172,8 +174,8 @@ class Campaign:
         Raises:
             BadInput: there is no such moment.
         """
-        with past.at(self._parts.database, self._row(), at) as side:
-            return table.frame(side.database, side.campaign)
+        with at_moment.at(self._parts.database, self._row(), at) as side:
+            return measurement_table.frame(side.database, side.campaign)
 
     def candidates(self, *, at: str | None = None) -> pandas.DataFrame:
         """One row a candidate with what was measured of it, as ``assayloop export csv`` has it.
@@ -188,10 +190,10 @@ class Campaign:
             BadInput: there is no such moment.
         """
         with (
-            past.at(self._parts.database, self._row(), at) as side,
+            at_moment.at(self._parts.database, self._row(), at) as side,
             side.database.read() as session,
         ):
-            return files.frame(*candidate_table.table(session, side.campaign))
+            return table_files.frame(*candidate_table.table(session, side.campaign))
 
     def best(self, count: int = 10) -> list[dict[str, Any]]:
         """The best feasible candidates, as ``assayloop show --json`` gives them."""
@@ -208,9 +210,9 @@ class Campaign:
             BadInput: there is no such moment.
         """
         live = self._parts.database
-        with past.at(live, self._row(), at) as side:
+        with at_moment.at(live, self._row(), at) as side:
             folder = self._settings.artifacts
-            return show.show(side.database, side.campaign, top, folder, kept=live)
+            return results.show(side.database, side.campaign, top, folder, kept=live)
 
     def _row(self) -> CampaignRow:
         with self._parts.database.read() as session:

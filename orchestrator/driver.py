@@ -11,8 +11,8 @@ from db import repository
 from db.models import Candidate
 from db.session import now
 from db.states import CampaignState, JobState
-from orchestrator import actors
 from orchestrator.loop import Verbs, advance, direct, settle
+from orchestrator.people import actors
 from orchestrator.wiring import Parts
 
 

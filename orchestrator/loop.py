@@ -11,7 +11,8 @@ One pass of a campaign::
 Each verb reads from the database, computes with pure code, and writes in one transaction a ledger
 entry together with the rows it folds into. Each finds its own finished output, so a process killed
 anywhere is continued by calling the same verbs again. ``evaluate`` is the exception to the one
-transaction, because the world outside is in the middle of it: see :mod:`orchestrator.dispatch`.
+transaction, because the world outside is in the middle of it: see
+:mod:`orchestrator.verbs.dispatch`.
 """
 
 from __future__ import annotations
@@ -28,8 +29,16 @@ from db.ledger import Draft
 from db.models import Campaign, Fit, Round
 from db.session import now
 from db.states import CampaignState
-from orchestrator import arrivals, candidates, computing, dataset, dispatch, recording, stopping
-from orchestrator.stopping import Progress
+from orchestrator.verbs import (
+    arrivals,
+    candidates,
+    computing,
+    dataset,
+    dispatch,
+    recording,
+    stopping,
+)
+from orchestrator.verbs.stopping import Progress
 from orchestrator.wiring import Parts
 
 PROPOSE, DECODE = 1, 2

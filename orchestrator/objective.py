@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from orchestrator.spec import (
+from orchestrator.spec.model import (
     LOG_PRIOR,
     Clip,
     Gaussian,

@@ -18,17 +18,17 @@ from db import lease, migrate, repository
 from db.ledger import Actor, Draft, append
 from db.models import CampaignRevision, LedgerEntry
 from db.session import Database, now
-from orchestrator import actors
 from orchestrator.errors import BadInput, Busy, Conflict, SchemaMismatch
 from orchestrator.latent import registry as spaces
 from orchestrator.latent.protocol import Space, SpaceError
 from orchestrator.objective import Objective, ObjectiveError
+from orchestrator.people import actors
 from orchestrator.proposers import registry
 from orchestrator.proposers.protocol import Problem, Proposer
 from orchestrator.settings import Settings
-from orchestrator.spec import EvaluatorSpec, Spec
-from orchestrator.spec_file import SpecSource
-from orchestrator.spec_yaml import KeyPath
+from orchestrator.spec.file import SpecSource
+from orchestrator.spec.model import EvaluatorSpec, Spec
+from orchestrator.spec.yaml import KeyPath
 from orchestrator.surrogates.protocol import Surrogate
 
 

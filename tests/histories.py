@@ -10,7 +10,8 @@ from sqlalchemy import insert, select
 from db.ledger import Actor, Draft, append
 from db.models import SYSTEM, Anchor, LedgerEntry
 from db.session import Database
-from orchestrator.history import anchors, copying, refold
+from orchestrator.history.keeping import copy_database
+from orchestrator.history.verify import anchors, tables_from_ledger
 
 CAMPAIGN = "11111111-2222-4333-8444-555555555555"
 ACTOR = Actor("os account", "ada")
@@ -75,9 +76,9 @@ def rows(database: Database) -> dict[str, list[str]]:
         return {
             table.name: sorted(
                 repr([int(one) if isinstance(one, bool) else one for one in row])
-                for row in session.execute(select(refold.untyped(table.name)))
+                for row in session.execute(select(tables_from_ledger.untyped(table.name)))
             )
-            for table in copying.TABLES
+            for table in copy_database.TABLES
         }
 
 

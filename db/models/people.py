@@ -31,8 +31,8 @@ class Account(Base):
 class Secret(Base):
     """What proves that somebody is an account. Operational: not folded, and never exported.
 
-    The system chain holds the SHA-256 of each row (see :mod:`orchestrator.accounts`), so that one
-    which was put here from outside is found.
+    The system chain holds the SHA-256 of each row (see :mod:`orchestrator.people.accounts`), so
+    that one which was put here from outside is found.
     """
 
     __tablename__ = "secret"

@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check_siblings()
         build(root).main(arguments, prog_name="assayloop", obj=state)
     except AssayloopError as error:
-        from orchestrator.cli.output import print_error
+        from orchestrator.cli.terminal.output import print_error
 
         print_error(error)
         return error.exit_code
@@ -81,12 +81,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _outside(error: Exception) -> int:
     """Print an error whose cause lies outside of us, and return its exit code; 0 for another."""
-    from orchestrator.trouble import explained
+    from orchestrator.environment_errors import explained
 
     known = explained(error)
     if known is None:
         return 0
-    from orchestrator.cli.output import print_error
+    from orchestrator.cli.terminal.output import print_error
 
     print_error(known)
     return known.exit_code
@@ -98,7 +98,7 @@ def _interrupted(advice: str) -> int:
 
 
 def _our_fault(error: Exception, debug: bool) -> int:
-    from orchestrator.cli.output import save_traceback
+    from orchestrator.cli.terminal.output import save_traceback
 
     typer.secho(f"Our fault: {type(error).__name__}: {error}"[:400], fg="red", err=True)
     log = save_traceback(error)

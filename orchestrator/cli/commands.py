@@ -41,69 +41,133 @@ class Command(NamedTuple):
 
 
 COMMANDS = (
-    Command("run", "run:run", "Run a campaign from its spec, or continue it."),
-    Command("status", "show:status", "List campaigns and how far they are."),
-    Command("show", "show:show", "Show the best of a campaign."),
+    Command("run", "campaigns.run:run", "Run a campaign from its spec, or continue it."),
+    Command("status", "campaigns.status_and_show:status", "List campaigns and how far they are."),
+    Command("show", "campaigns.status_and_show:show", "Show the best of a campaign."),
     Command(
-        "history", "history:history", "List measurements of a campaign, or its ledger's entries."
+        "history",
+        "campaigns.history:history",
+        "List measurements of a campaign, or its ledger's entries.",
     ),
-    Command("candidates", "candidates:list_candidates", "List the candidates of a campaign."),
-    Command("diff", "diff:diff", "Compare a campaign at two moments, or two campaigns."),
-    Command("landscape", "landscape:landscape", "Draw a campaign's objective over its plane."),
-    Command("ask", "campaign:ask", "Ask for candidates to measure yourself."),
-    Command("tell", "campaign:tell", "Add measurements that were made outside."),
-    Command("pause", "campaign:pause", "Pause a campaign; what is under way comes in."),
-    Command("resume", "campaign:resume", "Let a paused campaign go on."),
-    Command("stop", "campaign:stop", "End a campaign for good."),
-    Command("campaign revise", "campaign:revise", "Give a campaign a changed spec."),
-    Command("result correct", "result:correct", "Supersede a measurement by a corrected one."),
-    Command("result flag", "result:flag", "Say that measurements are suspect or retracted."),
-    Command("spec check", "spec:check", "Say whether a spec is good, and what is wrong with it."),
-    Command("spec example", "spec:example", "Print a spec that comes with assayloop."),
-    Command("spec schema", "spec:schema", "Print the JSON Schema of a spec, for editors."),
-    Command("jobs list", "jobs:list_jobs", "List the jobs of a campaign."),
-    Command("jobs resolve", "jobs:resolve", "Say whether a doubtful job ran."),
-    Command("evaluators list", "evaluators:list_evaluators", "List evaluators and measures."),
-    Command("models list", "models:list_models", "List the models of latent spaces."),
-    Command("models show", "models:show_model", "Show what a model is and what it reached."),
-    Command("models figures", "models:draw_figures", "Draw the figures of a model."),
     Command(
-        "models interpolate", "interpolate:interpolate", "Compare ways between objects of a space."
+        "candidates", "campaigns.candidates:list_candidates", "List the candidates of a campaign."
     ),
-    Command("models train", "training:train", "Train a model of a latent space."),
-    Command("data get", "data:get", "Fetch a public data set to train on."),
-    Command("data add", "data:add", "Take in molecules of your own to train on."),
-    Command("data list", "data:list_data", "List the data to train on."),
-    Command("db upgrade", "db:upgrade", "Create the database, or bring it to this release."),
-    Command("db check", "db:check", "Say whether the database is at this release."),
-    Command("db copy", "moving:copy", "Copy all campaigns into an empty database."),
-    Command("db backup", "moving:backup", "Back up the database while campaigns run."),
-    Command("db restore", "moving:restore", "Restore a backup into an empty database."),
-    Command("audit verify", "audit:verify", "Verify chains, tables, artifacts and anchors."),
-    Command("audit anchor", "audit:anchor", "Sign the heads of all chains."),
-    Command("audit keys create", "keys:create", "Make a key that signs anchors."),
-    Command("audit keys list", "keys:list_keys", "List the keys, good and revoked."),
-    Command("audit keys rotate", "keys:rotate", "Put a new key in the old one's place."),
-    Command("audit keys revoke", "keys:revoke", "Let nothing count that a key signs from now on."),
-    Command("audit replay", "audit:replay", "Compute stored proposals again."),
-    Command("audit explain", "explain:explain", "Say all that is known of a candidate."),
-    Command("audit taint", "taint:taint", "List what was computed from corrected values."),
-    Command("audit report", "report:report", "Write a campaign's report for a reviewer."),
-    Command("export crate", "crate:export", "Write a campaign as an RO-Crate that proves itself."),
-    Command("export csv", "export:csv", "Write candidates with their measurements as CSV."),
-    Command("export parquet", "export:parquet", "Write the same as Parquet."),
-    Command("export jsonl", "export:jsonl", "Write the ledger of a campaign, one entry a line."),
-    Command("export sqlite", "export:sqlite", "Write a campaign as a database of its own."),
-    Command("import", "crate:import_crate", "Take a crate into an empty installation."),
-    Command("account create", "account:create", "Make an account for a person."),
-    Command("account list", "account:list_accounts", "List the accounts."),
-    Command("account role", "account:role", "Give an account another role."),
-    Command("account password", "account:password", "Give an account another password."),
-    Command("account disable", "account:disable", "End an account for good."),
-    Command("login", "account:login", "Prove who you are, for some hours."),
-    Command("logout", "account:logout", "End your login."),
-    Command("sign", "sign:sign", "Sign an entry of the history."),
-    Command("audit signatures", "sign:list_signatures", "List who signed what of a campaign."),
+    Command("diff", "campaigns.diff:diff", "Compare a campaign at two moments, or two campaigns."),
+    Command(
+        "landscape", "campaigns.landscape:landscape", "Draw a campaign's objective over its plane."
+    ),
+    Command("ask", "campaigns.ask_tell_steer:ask", "Ask for candidates to measure yourself."),
+    Command("tell", "campaigns.ask_tell_steer:tell", "Add measurements that were made outside."),
+    Command(
+        "pause", "campaigns.ask_tell_steer:pause", "Pause a campaign; what is under way comes in."
+    ),
+    Command("resume", "campaigns.ask_tell_steer:resume", "Let a paused campaign go on."),
+    Command("stop", "campaigns.ask_tell_steer:stop", "End a campaign for good."),
+    Command(
+        "campaign revise", "campaigns.ask_tell_steer:revise", "Give a campaign a changed spec."
+    ),
+    Command(
+        "result correct",
+        "campaigns.correct_and_flag:correct",
+        "Supersede a measurement by a corrected one.",
+    ),
+    Command(
+        "result flag",
+        "campaigns.correct_and_flag:flag",
+        "Say that measurements are suspect or retracted.",
+    ),
+    Command(
+        "spec check",
+        "campaigns.spec:check",
+        "Say whether a spec is good, and what is wrong with it.",
+    ),
+    Command("spec example", "campaigns.spec:example", "Print a spec that comes with assayloop."),
+    Command(
+        "spec schema", "campaigns.spec:schema", "Print the JSON Schema of a spec, for editors."
+    ),
+    Command("jobs list", "campaigns.jobs:list_jobs", "List the jobs of a campaign."),
+    Command("jobs resolve", "campaigns.jobs:resolve", "Say whether a doubtful job ran."),
+    Command(
+        "evaluators list", "campaigns.evaluators:list_evaluators", "List evaluators and measures."
+    ),
+    Command("models list", "models.list_and_show:list_models", "List the models of latent spaces."),
+    Command(
+        "models show",
+        "models.list_and_show:show_model",
+        "Show what a model is and what it reached.",
+    ),
+    Command("models figures", "models.list_and_show:draw_figures", "Draw the figures of a model."),
+    Command(
+        "models interpolate",
+        "models.interpolate:interpolate",
+        "Compare ways between objects of a space.",
+    ),
+    Command("models train", "models.train:train", "Train a model of a latent space."),
+    Command("data get", "models.data_sets:get", "Fetch a public data set to train on."),
+    Command("data add", "models.data_sets:add", "Take in molecules of your own to train on."),
+    Command("data list", "models.data_sets:list_data", "List the data to train on."),
+    Command(
+        "db upgrade", "database.schema:upgrade", "Create the database, or bring it to this release."
+    ),
+    Command("db check", "database.schema:check", "Say whether the database is at this release."),
+    Command(
+        "db copy", "database.copy_backup_restore:copy", "Copy all campaigns into an empty database."
+    ),
+    Command(
+        "db backup",
+        "database.copy_backup_restore:backup",
+        "Back up the database while campaigns run.",
+    ),
+    Command(
+        "db restore",
+        "database.copy_backup_restore:restore",
+        "Restore a backup into an empty database.",
+    ),
+    Command(
+        "audit verify",
+        "audit.verify_anchor_replay:verify",
+        "Verify chains, tables, artifacts and anchors.",
+    ),
+    Command("audit anchor", "audit.verify_anchor_replay:anchor", "Sign the heads of all chains."),
+    Command("audit keys create", "audit.anchor_keys:create", "Make a key that signs anchors."),
+    Command("audit keys list", "audit.anchor_keys:list_keys", "List the keys, good and revoked."),
+    Command(
+        "audit keys rotate", "audit.anchor_keys:rotate", "Put a new key in the old one's place."
+    ),
+    Command(
+        "audit keys revoke",
+        "audit.anchor_keys:revoke",
+        "Let nothing count that a key signs from now on.",
+    ),
+    Command("audit replay", "audit.verify_anchor_replay:replay", "Compute stored proposals again."),
+    Command("audit explain", "audit.explain:explain", "Say all that is known of a candidate."),
+    Command("audit taint", "audit.taint:taint", "List what was computed from corrected values."),
+    Command(
+        "audit report", "audit.review_report:report", "Write a campaign's report for a reviewer."
+    ),
+    Command(
+        "export crate", "export.crate:export", "Write a campaign as an RO-Crate that proves itself."
+    ),
+    Command("export csv", "export.tables:csv", "Write candidates with their measurements as CSV."),
+    Command("export parquet", "export.tables:parquet", "Write the same as Parquet."),
+    Command(
+        "export jsonl", "export.tables:jsonl", "Write the ledger of a campaign, one entry a line."
+    ),
+    Command("export sqlite", "export.tables:sqlite", "Write a campaign as a database of its own."),
+    Command("import", "export.crate:import_crate", "Take a crate into an empty installation."),
+    Command("account create", "people.accounts:create", "Make an account for a person."),
+    Command("account list", "people.accounts:list_accounts", "List the accounts."),
+    Command("account role", "people.accounts:role", "Give an account another role."),
+    Command("account password", "people.accounts:password", "Give an account another password."),
+    Command("account disable", "people.accounts:disable", "End an account for good."),
+    Command("login", "people.accounts:login", "Prove who you are, for some hours."),
+    Command("logout", "people.accounts:logout", "End your login."),
+    Command("sign", "people.signatures:sign", "Sign an entry of the history."),
+    Command(
+        "audit signatures",
+        "people.signatures:list_signatures",
+        "List who signed what of a campaign.",
+    ),
 )
 
 

@@ -24,8 +24,8 @@ from orchestrator.report import words
 from orchestrator.report.drawings import drawings
 from orchestrator.report.known import Known
 from orchestrator.report.review import Checked, Review
-from orchestrator.spec import Spec
-from orchestrator.spec_file import written
+from orchestrator.spec.file import written
+from orchestrator.spec.model import Spec
 from orchestrator.wiring import Parts
 
 

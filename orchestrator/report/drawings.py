@@ -16,7 +16,7 @@ from orchestrator.plots.landscape import Landscape, mosaic, principal_plane, sur
 from orchestrator.plots.style import Floats, svg
 from orchestrator.report.known import Known
 from orchestrator.report.words import objective_label
-from orchestrator.spec_words import number
+from orchestrator.spec.words import number
 from orchestrator.wiring import Parts
 
 _DEPTH = 12.0

@@ -10,10 +10,11 @@ from adapters.messages import plain
 from db import artifacts
 from db.models import Candidate
 from db.session import Database, now
-from orchestrator import actors, moments, wiring
-from orchestrator.history import page as words
-from orchestrator.history.explain import Page
+from orchestrator import moments, wiring
+from orchestrator.history.explain import candidate_page as words
+from orchestrator.history.explain.candidate import Page
 from orchestrator.latent.protocol import SpaceError
+from orchestrator.people import actors
 from orchestrator.proposers.registry import RegistryError
 from orchestrator.report import page_file
 from orchestrator.report.words import picture
@@ -28,7 +29,7 @@ def write(database: Database, one: Candidate, page: Page, path: Path) -> Path:
     Args:
         database: Where the candidate is.
         one: The candidate.
-        page: What :func:`orchestrator.history.explain.explain` gathered of it.
+        page: What :func:`orchestrator.history.explain.candidate.explain` gathered of it.
         path: The file; its folder is made if needed.
 
     Returns:

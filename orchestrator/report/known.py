@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from db import artifacts, ledger, repository
 from db.models import Campaign, CampaignRevision, Candidate, Fit, Job, LedgerEntry
-from orchestrator import computing, dataset
 from orchestrator.latent.protocol import Points
 from orchestrator.surrogates.protocol import Data
+from orchestrator.verbs import computing, dataset
 from orchestrator.wiring import Parts
 
 _SHOWN = 10

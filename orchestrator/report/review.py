@@ -21,13 +21,13 @@ from db.columns import canonical
 from db.ledger import digest
 from db.models import Campaign, Fit, LatentModel, LedgerEntry, Signature
 from orchestrator import moments
-from orchestrator.actors import SINGLE
-from orchestrator.history import made_with
-from orchestrator.history.deviations import deviations
-from orchestrator.history.page import Section, said_by
-from orchestrator.history.verify import Verification
+from orchestrator.history.explain.candidate_page import Section, said_by
+from orchestrator.history.explain.deviations import deviations
+from orchestrator.history.replay import package_versions
+from orchestrator.history.verify.verification import Verification
+from orchestrator.people.actors import SINGLE
 from orchestrator.report.known import Known
-from orchestrator.spec_words import ranges
+from orchestrator.spec.words import ranges
 from orchestrator.wiring import Parts
 
 Facts = Iterator[tuple[str, str]]
@@ -208,10 +208,10 @@ def _made_with(session: Session, chain: str) -> Facts:
     query = select(Fit.number, Fit.versions).where(Fit.campaign == chain).order_by(Fit.number)
     made = [("Fit", number, versions) for number, versions in session.execute(query).tuples()]
     done = {"propose": "Proposal of round", "decode": "Decoding of round"}
-    of_rounds = made_with.of_rounds(session, chain).items()
+    of_rounds = package_versions.of_rounds(session, chain).items()
     made += [(done[verb], round, versions) for (verb, round), versions in of_rounds]
     found: dict[tuple[str, str], list[int]] = {}
     for what, number, versions in made:
-        found.setdefault((what, made_with.in_words(versions)), []).append(number)
+        found.setdefault((what, package_versions.in_words(versions)), []).append(number)
     for (what, text), numbers in found.items():
         yield f"{what} {ranges(numbers)}", text

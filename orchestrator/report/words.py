@@ -8,10 +8,10 @@ from typing import Any
 
 from db.models import Candidate
 from db.states import OPEN, JobState
-from orchestrator import spec_words
 from orchestrator.latent.protocol import Space, SpaceError
 from orchestrator.report.known import Known
-from orchestrator.spec_words import number, quantity
+from orchestrator.spec import words
+from orchestrator.spec.words import number, quantity
 from orchestrator.wiring import Parts
 
 _THUMBNAIL = 2048
@@ -40,7 +40,7 @@ def key_figures(parts: Parts, known: Known) -> list[tuple[str, str, str]]:
         ("evaluations", str(campaign.evaluations), ", ".join(used)),
         ("rounds", str(campaign.rounds), ""),
         ("candidates", str(len(known.candidates)), ", ".join(remarks)),
-        ("driver time", spec_words.seconds(campaign.driver_seconds), ""),
+        ("driver time", words.seconds(campaign.driver_seconds), ""),
     ]
 
 
@@ -48,8 +48,8 @@ def summary(parts: Parts, known: Known) -> list[tuple[str, list[str]]]:
     """The spec in words: term and lines."""
     spec, space = parts.spec, parts.space
     lines = [
-        ("Objective", [spec_words.objective(spec.objective)]),
-        ("Constraints", [spec_words.constraint(one) for one in spec.objective.constraints]),
+        ("Objective", [words.objective(spec.objective)]),
+        ("Constraints", [words.constraint(one) for one in spec.objective.constraints]),
         ("Space", list(_space_lines(parts))),
         (
             "Evaluators",
@@ -60,10 +60,10 @@ def summary(parts: Parts, known: Known) -> list[tuple[str, list[str]]]:
                 for part in spec.evaluators
             ],
         ),
-        ("Proposer", [spec_words.proposer(spec.proposer)]),
+        ("Proposer", [words.proposer(spec.proposer)]),
         ("Surrogate", [f"{spec.surrogate.kind}, fitted at the {spec.surrogate.at} points"]),
-        ("Budget", [spec_words.budget(spec.budget)]),
-        ("Stops at", [spec_words.stop_rule(rule) for rule in spec.stop]),
+        ("Budget", [words.budget(spec.budget)]),
+        ("Stops at", [words.stop_rule(rule) for rule in spec.stop]),
         ("Seed", [str(spec.seed)]),
     ]
     if known.revision.revision > 1:

@@ -50,43 +50,43 @@ def _figures(
 ) -> Iterator[tuple[str, Figure]]:
     match task:
         case "curve":
-            from orchestrator.training.curve_pictures import curve_figures
+            from orchestrator.training.curve.pictures import curve_figures
 
             for model in models:
                 yield from curve_figures(model)
         case "digits-vae" | "digits-dense":
             from orchestrator.training.data import load_digits
-            from orchestrator.training.digit_pictures import digit_figures
+            from orchestrator.training.digits.pictures import digit_figures
 
             yield from digit_figures(models, load_digits(data, cache=cache))
         case "digits-cnn" | "digits-cnn-second":
             from orchestrator.training.data import load_digits
-            from orchestrator.training.digit_pictures import misread_figures
+            from orchestrator.training.digits.pictures import misread_figures
 
             yield from misread_figures(models, load_digits(data, cache=cache))
         case "digits-cvae":
-            from orchestrator.training.digit_pictures import asked_figures
+            from orchestrator.training.digits.pictures import asked_figures
 
             yield from asked_figures(models)
         case "digits-constraints":
             from orchestrator.training.data import load_digits
-            from orchestrator.training.digit_pictures import asked_figures, moves
+            from orchestrator.training.digits.pictures import asked_figures, moves
 
             yield from asked_figures(models)
             for model in models:
                 yield f"{model.name}-moves", moves(model, load_digits(data, cache=cache))
         case "automata":
-            from orchestrator.training.automaton_pictures import latent_maps
+            from orchestrator.training.automata.pictures import latent_maps
 
             yield from latent_maps(models, data)
         case "smiles":
-            from orchestrator.training.collection import locate
-            from orchestrator.training.smiles_data import load
-            from orchestrator.training.smiles_pictures import property_figures
+            from orchestrator.training.data_sets import locate
+            from orchestrator.training.smiles.data import load
+            from orchestrator.training.smiles.pictures import property_figures
 
             yield from property_figures(models, load(locate(_named(data), cache), cache=cache))
         case "molecules":
-            from orchestrator.training.molecule_pictures import molecule_figures
+            from orchestrator.training.molecules.pictures import molecule_figures
 
             yield from molecule_figures(models, _named(data), cache)
         case _:

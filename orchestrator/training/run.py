@@ -102,19 +102,19 @@ def build_task(chosen: Recipe, data: Path | None, cache: Path) -> Task:
     if chosen.reads == "nothing":
         if data is not None:
             raise SpaceError(f"recipe {chosen.name} draws its data itself, and reads no {data}")
-        from orchestrator.training.curve import CurveTask
+        from orchestrator.training.curve.autoencoders import CurveTask
 
         return CurveTask(chosen)
     if chosen.reads == "automata":
-        from orchestrator.training import automaton_data
-        from orchestrator.training.automata import AutomataTask
+        from orchestrator.training.automata import data as automaton_data
+        from orchestrator.training.automata.autoencoder import AutomataTask
 
         return AutomataTask(chosen, automaton_data.load(data, seed=chosen.seed, cache=cache))
     if chosen.reads == "digits":
         return _digits(chosen, load_digits(data, cache=cache))
     if data is None and chosen.benchmark is None:
         raise SpaceError(f"recipe {chosen.name} reads a file of SMILES; name it by --data")
-    from orchestrator.training.collection import locate
+    from orchestrator.training.data_sets import locate
 
     path = locate(data or Path(str(chosen.benchmark)), cache)
     return (
@@ -123,9 +123,9 @@ def build_task(chosen: Recipe, data: Path | None, cache: Path) -> Task:
 
 
 def _selfies(chosen: Recipe, path: Path, cache: Path) -> Task:
-    from orchestrator.training.molecule_data import load
-    from orchestrator.training.molecules import MERGES, MoleculeTask
-    from orchestrator.training.moses import MosesTask, check_test_sets
+    from orchestrator.training.molecules.autoencoder import MERGES, MoleculeTask
+    from orchestrator.training.molecules.data import load
+    from orchestrator.training.molecules.moses import MosesTask, check_test_sets
 
     if chosen.benchmark == "moses":
         check_test_sets(cache)  # before the minutes that the data take
@@ -134,10 +134,10 @@ def _selfies(chosen: Recipe, path: Path, cache: Path) -> Task:
 
 
 def _digits(chosen: Recipe, data: DigitData) -> Task:
-    from orchestrator.training.asked_digits import ConditionalTask, ConstraintsTask
-    from orchestrator.training.dense_autoencoders import DenseTask
-    from orchestrator.training.digit_autoencoders import AutoencoderTask
-    from orchestrator.training.digits import ClassifierTask
+    from orchestrator.training.digits.asked import ConditionalTask, ConstraintsTask
+    from orchestrator.training.digits.autoencoders import AutoencoderTask
+    from orchestrator.training.digits.classifiers import ClassifierTask
+    from orchestrator.training.digits.dense_autoencoders import DenseTask
 
     match chosen.task:
         case "digits-vae":
@@ -153,9 +153,9 @@ def _digits(chosen: Recipe, data: DigitData) -> Task:
 
 
 def _smiles(chosen: Recipe, path: Path, cache: Path) -> Task:
-    from orchestrator.training.smiles import SmilesTask, check_outcomes
-    from orchestrator.training.smiles_adversarial import AdversarialTask
-    from orchestrator.training.smiles_data import load
+    from orchestrator.training.smiles.adversarial import AdversarialTask
+    from orchestrator.training.smiles.autoencoders import SmilesTask, check_outcomes
+    from orchestrator.training.smiles.data import load
 
     data = load(path, cache=cache)
     check_outcomes(chosen, data, path)

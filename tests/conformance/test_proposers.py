@@ -22,7 +22,7 @@ from orchestrator.latent.protocol import Decoded, Points, Rendering, Space, Spac
 from orchestrator.objective import Objective
 from orchestrator.proposers import registry
 from orchestrator.proposers.protocol import Problem, Proposal, Proposer
-from orchestrator.spec import ObjectiveSpec, Parameter
+from orchestrator.spec.model import ObjectiveSpec, Parameter
 from orchestrator.surrogates.gp import GPSurrogate
 from orchestrator.surrogates.protocol import Data, Floats
 

@@ -16,11 +16,13 @@ from db.ledger import Actor
 from db.models import Attempt, Base, Campaign, Candidate, Fit, Job, Measurement
 from db.session import Database
 from db.states import TRANSITIONS, JobState
-from orchestrator import campaigns, dataset, driver, wiring
+from orchestrator import driver, wiring
 from orchestrator.driver import Standing
-from orchestrator.history.verify import verify
+from orchestrator.history.verify.verification import verify
 from orchestrator.objective import Objective
-from orchestrator.spec import Spec
+from orchestrator.people import campaigns
+from orchestrator.spec.model import Spec
+from orchestrator.verbs import dataset
 from tests.e2e.lab_evaluators import score
 from tests.histories import ACTOR
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from orchestrator.cli import main
-from orchestrator.cli.output import HEIGHT, WIDTH
+from orchestrator.cli.terminal.output import HEIGHT, WIDTH
 
 BOX = """\
 name: box

@@ -11,7 +11,7 @@ from benchmarks import copies, costs, questions
 from benchmarks.copies import Original
 from db.models import Measurement
 from db.session import Database
-from orchestrator.history.verify import verify
+from orchestrator.history.verify.verification import verify
 from tests.e2e.terminal import Terminal
 
 CAMPAIGNS, LAPS = 2, 3

@@ -10,7 +10,7 @@ from rdkit.Chem import QED, Crippen
 
 from orchestrator import Campaign
 from orchestrator.driver import Standing
-from orchestrator.training.digits import load_second_classifier
+from orchestrator.training.digits.classifiers import load_second_classifier
 
 ROOT = Path(__file__).parents[2]
 JUDGE = ROOT / "benchmarks" / "weights" / "digits-cnn-second"

@@ -169,8 +169,9 @@ def test_an_admin_gives_roles_and_temporary_passwords(person: Person) -> None:
 
 def test_a_driver_ends_cleanly_where_its_login_does(person: Person) -> None:
     """Its campaign is as the last pass left it, and goes on by whoever logs in."""
-    from orchestrator import Campaign, actors
+    from orchestrator import Campaign
     from orchestrator.errors import Denied
+    from orchestrator.people import actors
 
     person.logs_in("bob")
     long = Campaign.open(person.terminal.spec("long"))

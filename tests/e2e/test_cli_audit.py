@@ -10,9 +10,10 @@ from pathlib import Path
 import yaml
 
 from adapters.mnist_classifier.card import SHIPPED
-from orchestrator import Campaign, actors, campaigns, wiring
+from orchestrator import Campaign, wiring
+from orchestrator.people import actors, campaigns
 from orchestrator.settings import Settings
-from orchestrator.spec import Spec
+from orchestrator.spec.model import Spec
 from tests.e2e.terminal import Terminal, tamper
 
 ROOT = Path(__file__).parents[2]

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from orchestrator.training import collection
-from orchestrator.training.collection import Wheel
+from orchestrator.training import data_sets
+from orchestrator.training.data_sets import Wheel
 from tests.e2e.terminal import Terminal
 
 GOOD = ["CCO", "c1ccccc1", "CC(=O)O"]
@@ -46,9 +46,9 @@ def test_a_data_set_is_fetched_by_pip_and_kept(
 ) -> None:
     table = gzip.compress(("SMILES,SPLIT\n" + "".join(f"{one},x\n" for one in GOOD)).encode())
     release = _wheel(registry, "data/train.csv.gz", table)
-    monkeypatch.setattr(collection, "WHEELS", {"moses": release})
+    monkeypatch.setattr(data_sets, "WHEELS", {"moses": release})
     assert "moses: 3 molecules of tiny-data==1.0." in terminal("data", "get", "moses").out
-    kept = collection.locate(Path("moses"), terminal.folder / "home" / "data")
+    kept = data_sets.locate(Path("moses"), terminal.folder / "home" / "data")
     assert gzip.decompress(kept.read_bytes()).decode().split() == GOOD
     (listed,) = terminal("data", "list", "--json").json
     assert (listed["name"], listed["usable"], listed["sha256"]) == ("moses", 3, release.sha256)
@@ -59,7 +59,7 @@ def test_a_release_with_another_hash_is_refused(
 ) -> None:
     release = _wheel(registry, "data/train.csv.gz", b"")
     other = Wheel(release.package, release.version, "0" * 64, release.members)
-    monkeypatch.setattr(collection, "WHEELS", {"moses": other})
+    monkeypatch.setattr(data_sets, "WHEELS", {"moses": other})
     assert release.sha256 in terminal.refused("data", "get", "moses")
     assert terminal("data", "list", "--json").json == []
 

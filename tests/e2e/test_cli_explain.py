@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from db.ledger import Actor
-from orchestrator import Campaign, accounts, actors, campaigns, computing, signatures, wiring
+from orchestrator import Campaign, wiring
+from orchestrator.people import accounts, actors, campaigns, signatures
 from orchestrator.settings import Settings
+from orchestrator.verbs import computing
 from tests.e2e.terminal import Terminal, tamper
 from tests.e2e.test_report import ATTACK, Page, stands_alone
 

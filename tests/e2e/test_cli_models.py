@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from orchestrator.latent import registry
-from orchestrator.training import automaton_data, molecule_pictures
+from orchestrator.training.automata import data as automaton_data
 from orchestrator.training.data import sha256
+from orchestrator.training.molecules import pictures as molecule_pictures
 from orchestrator.training.run import train
 from tests.e2e.terminal import Terminal
 

@@ -11,8 +11,9 @@ import pytest
 
 from db import repository
 from db.ledger import Actor
-from orchestrator import accounts, actors, campaigns, corrections, signatures, wiring
-from orchestrator.ask_tell import Told
+from orchestrator import wiring
+from orchestrator.people import accounts, actors, campaigns, corrections, signatures
+from orchestrator.people.ask_tell import Told
 from orchestrator.settings import Settings
 from tests.e2e.conftest import PLUGIN
 from tests.e2e.lab import Lab, opened

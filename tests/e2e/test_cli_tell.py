@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.ask_tell import Told
-from orchestrator.cli import told
+from orchestrator.cli.terminal import measurement_arguments
 from orchestrator.errors import BadInput
+from orchestrator.people.ask_tell import Told
 from tests.e2e.terminal import Terminal
 
 BY = ["--provenance", "HPLC 3"]
@@ -123,7 +123,7 @@ def test_a_campaign_that_is_over_takes_no_more(finished: Terminal) -> None:
     ],
 )
 def test_values_are_read_as_people_write_them(typed: str, read: Told) -> None:
-    assert told.read([typed]) == {"qed": read}
+    assert measurement_arguments.read([typed]) == {"qed": read}
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_values_are_read_as_people_write_them(typed: str, read: Told) -> None:
 )
 def test_what_cannot_be_read_says_what_would_be_right(typed: str, said: str) -> None:
     with pytest.raises(BadInput) as caught:
-        told.read([typed])
+        measurement_arguments.read([typed])
     assert said in str(caught.value)
 
 

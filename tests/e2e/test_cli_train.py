@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from orchestrator import Campaign
-from orchestrator.cli import training
+from orchestrator.cli.models import train
 from tests.e2e.terminal import Terminal
 
 
@@ -38,7 +38,7 @@ def test_an_interrupted_training_goes_on_where_it_was(
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(training._Lines, "__call__", press_ctrl_c)
+        patch.setattr(train._Lines, "__call__", press_ctrl_c)
         ended = terminal(*command)
     assert ended.code == 130
     assert "checkpoint.pt: add --resume to the same command" in " ".join(ended.err.split())

@@ -12,11 +12,12 @@ import pytest
 from db import repository
 from db.models import Candidate, Fit, Measurement, MeasurementFlag
 from db.session import Database, now
-from orchestrator import ask_tell, campaigns, computing, corrections
-from orchestrator.ask_tell import Told
-from orchestrator.corrections import Period
 from orchestrator.driver import Standing
 from orchestrator.errors import BadInput, Conflict, NotFound
+from orchestrator.people import ask_tell, campaigns, corrections
+from orchestrator.people.ask_tell import Told
+from orchestrator.people.corrections import Period
+from orchestrator.verbs import computing
 from tests.e2e.lab import Lab, opened
 
 GP = {"kind": "gp", "initial": 3, "batch": 1}

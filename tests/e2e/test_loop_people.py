@@ -12,10 +12,11 @@ from db import repository
 from db.models import CampaignRevision, Candidate, Measurement, Round
 from db.session import Database
 from db.states import JobState
-from orchestrator import ask_tell, campaigns, loop, wiring
-from orchestrator.ask_tell import Told
+from orchestrator import loop, wiring
 from orchestrator.driver import Standing
 from orchestrator.errors import BadInput, Busy, Conflict, NotFound
+from orchestrator.people import ask_tell, campaigns
+from orchestrator.people.ask_tell import Told
 from tests.e2e.lab import Lab, opened
 
 

@@ -14,7 +14,7 @@ from db.session import Database, now
 from orchestrator import driver, wiring
 from orchestrator.driver import Standing
 from orchestrator.errors import Busy
-from orchestrator.history.verify import verify
+from orchestrator.history.verify.verification import verify
 from tests.e2e.lab import Lab, opened
 
 

@@ -22,10 +22,10 @@ from db import lease, repository
 from db.ledger import Actor, Draft
 from db.models import SYSTEM, LedgerEntry
 from db.session import Database
-from orchestrator import accounts
-from orchestrator.history import keys
-from orchestrator.history.protection import Outside
-from orchestrator.history.verify import verify
+from orchestrator.history.verify import anchor_keys
+from orchestrator.history.verify.protections import Outside
+from orchestrator.history.verify.verification import verify
+from orchestrator.people import accounts
 from orchestrator.settings import Settings
 from tests import histories
 from tests.histories import ACTOR, CAMPAIGN
@@ -170,7 +170,7 @@ def test_a_machine_that_was_moved_to_another_time_zone(
     laboratory: Database, settings: Settings, time_zone: pytest.MonkeyPatch
 ) -> None:
     """Fourteen hours ahead, ten behind, and one where summer begins."""
-    keys.create(laboratory, ACTOR, settings)
+    anchor_keys.create(laboratory, ACTOR, settings)
     for number, zone in enumerate(("AHEAD-14", "BEHIND+10", "CET-1CEST,M3.5.0,M10.5.0/3", "UTC")):
         time_zone.setenv("TZ", zone)
         time_zone.setenv("PGTZ", zone)
@@ -181,7 +181,7 @@ def test_a_machine_that_was_moved_to_another_time_zone(
         histories.measurement(draft, 100 + number, 100 + number)
         histories.write(laboratory, draft, at=time.time_ns() // 1000)
         accounts.login(laboratory, "bob", PASSWORD)
-        keys.anchor(laboratory, settings)
+        anchor_keys.anchor(laboratory, settings)
         assert verify(laboratory, outside=Outside.of(settings)).problems == ()
     with laboratory.read() as session:
         late = list(repository.entries(session, CAMPAIGN))[-4:]
@@ -196,21 +196,21 @@ def test_a_clock_that_was_set_back(laboratory: Database, settings: Settings) -> 
         clock.move_to(f"{next(years)}-01-01T00:00Z")
 
     with time_machine.travel("2036-01-01T00:00Z", tick=True) as clock:
-        keys.create(laboratory, ACTOR, settings)
+        anchor_keys.create(laboratory, ACTOR, settings)
         histories.write(laboratory, Draft("note"), at=time.time_ns() // 1000)
-        keys.anchor(laboratory, settings)
+        anchor_keys.anchor(laboratory, settings)
         set_back()
         histories.write(laboratory, Draft("note"), at=time.time_ns() // 1000)
         accounts.login(laboratory, "bob", PASSWORD)
         with laboratory.write(CAMPAIGN) as session:
             lease.release(session, lease.take(session, CAMPAIGN, time.time_ns() // 1000))
         set_back()
-        keys.rotate(laboratory, ACTOR, settings, "once a year")
+        anchor_keys.rotate(laboratory, ACTOR, settings, "once a year")
         set_back()
         accounts.reset_password(laboratory, ADA, "bob", f"{PASSWORD} again", "forgotten")
         accounts.set_role(laboratory, ADA, "bob", "owner", "leads it")
         histories.write(laboratory, histories.model(b"others"), chain=SYSTEM, at=1)
-        keys.anchor(laboratory, settings)
+        anchor_keys.anchor(laboratory, settings)
         set_back()
         with laboratory.write(CAMPAIGN) as session:
             lease.hold(session, lease.take(session, CAMPAIGN, 1), 1)

@@ -21,15 +21,17 @@ from safetensors.numpy import load, save
 from db import migrate
 from db.models import Round
 from db.session import Database
-from orchestrator import Campaign, ask_tell, campaigns, computing, corrections, wiring
-from orchestrator.ask_tell import Told
+from orchestrator import Campaign, wiring
 from orchestrator.driver import Standing
-from orchestrator.history.replay import Verdict, replay
+from orchestrator.history.replay.replaying import Verdict, replay
 from orchestrator.latent import registry
 from orchestrator.latent.registry import SHIPPED
+from orchestrator.people import ask_tell, campaigns, corrections
+from orchestrator.people.ask_tell import Told
 from orchestrator.proposers.gp import GPProposer
 from orchestrator.proposers.protocol import Proposal
 from orchestrator.settings import Settings
+from orchestrator.verbs import computing
 from tests.e2e.lab import Lab, opened
 from tests.e2e.terminal import Terminal, tamper
 

@@ -14,10 +14,11 @@ import pytest
 
 from db import ledger, migrate, repository
 from db.session import Database
-from orchestrator import actors, ask_tell, campaigns, driver, report, wiring
+from orchestrator import driver, report, wiring
+from orchestrator.people import actors, ask_tell, campaigns
 from orchestrator.settings import Settings
-from orchestrator.spec import Spec
-from orchestrator.spec_words import number
+from orchestrator.spec.model import Spec
+from orchestrator.spec.words import number
 
 PLUGIN = Path(__file__).parents[1] / "faults" / "plugin"
 ATTACK = '<script>alert("x")</script>'

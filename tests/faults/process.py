@@ -28,8 +28,10 @@ import orchestrator.proposers.gp
 import orchestrator.surrogates.gp  # noqa: F401
 from adapters.protocol import Evaluator
 from db.session import Database
-from orchestrator import actors, campaigns, dispatch, driver, wiring
+from orchestrator import driver, wiring
+from orchestrator.people import actors, campaigns
 from orchestrator.settings import Settings
+from orchestrator.verbs import dispatch
 from tests.faults import campaign
 from tests.faults.boundaries import Crossings
 

@@ -24,7 +24,8 @@ from db import repository
 from db.models import Job
 from db.session import Database
 from db.states import JobState
-from orchestrator import actors, campaigns, wiring
+from orchestrator import wiring
+from orchestrator.people import actors, campaigns
 from orchestrator.settings import Settings
 from tests.faults.boundaries import VERBS, Boundary
 from tests.faults.call_log import calls

@@ -13,7 +13,7 @@ from db import repository
 from db.ledger import Row
 from db.models import CHAIN_COLUMN, Base, LedgerEntry
 from db.session import Database
-from orchestrator.history.verify import verify
+from orchestrator.history.verify.verification import verify
 
 MAY_DIFFER: Mapping[str, str] = {
     "campaign.driver_seconds": "the time that drivers worked on it, in all",

@@ -16,9 +16,10 @@ from db import repository
 from db.models import MeasurementFlag
 from db.session import Database
 from db.states import CampaignState, JobState
-from orchestrator import actors, campaigns, loop, wiring
+from orchestrator import loop, wiring
 from orchestrator.driver import Standing, drive
-from orchestrator.spec import Failures
+from orchestrator.people import actors, campaigns
+from orchestrator.spec.model import Failures
 from orchestrator.wiring import Parts
 from tests.faults import same
 from tests.faults.call_log import CallLogEvaluator

@@ -17,8 +17,8 @@ from db.models import APPEND_ONLY, Base
 from db.session import Database
 from orchestrator import wiring
 from orchestrator.errors import SchemaMismatch
-from orchestrator.history.replay import replay
-from orchestrator.history.verify import verify
+from orchestrator.history.replay.replaying import replay
+from orchestrator.history.verify.verification import verify
 from orchestrator.settings import Settings
 from tests import histories
 from tests.migrations.keep import KEPT, restore

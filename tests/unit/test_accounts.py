@@ -15,10 +15,10 @@ from db import repository
 from db.ledger import Actor
 from db.models import SYSTEM, Secret
 from db.session import Database, now
-from orchestrator import accounts, actors
-from orchestrator.actors import ACTS, ROLES, Scope
 from orchestrator.errors import AssayloopError, BadInput, Conflict, Denied, NotFound
-from orchestrator.history.verify import verify
+from orchestrator.history.verify.verification import verify
+from orchestrator.people import accounts, actors
+from orchestrator.people.actors import ACTS, ROLES, Scope
 from orchestrator.settings import Settings
 
 HASHER = accounts._hasher

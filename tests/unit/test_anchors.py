@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from db.models import SYSTEM
 from db.session import Database
 from orchestrator.errors import BadInput, Conflict, NotFound, Unverified
-from orchestrator.history import anchors, keys
-from orchestrator.history.protection import Outside
-from orchestrator.history.verify import Verification, verify
+from orchestrator.history.verify import anchor_keys, anchors
+from orchestrator.history.verify.protections import Outside
+from orchestrator.history.verify.verification import Verification, verify
 from orchestrator.settings import Settings
 from tests import histories
 from tests.histories import ACTOR, CAMPAIGN
@@ -35,8 +35,8 @@ def history(database: Database) -> Database:
 @pytest.fixture
 def anchored(history: Database, settings: Settings) -> Database:
     """The same with a key, and all chains anchored by it."""
-    keys.create(history, ACTOR, settings)
-    keys.anchor(history, settings)
+    anchor_keys.create(history, ACTOR, settings)
+    anchor_keys.anchor(history, settings)
     return history
 
 
@@ -80,8 +80,8 @@ def test_what_signs_and_what_was_signed_lie_outside_the_data(
     anchored: Database, settings: Settings
 ) -> None:
     """Whoever takes the data folder has neither."""
-    (key,) = keys.listed(anchored)
-    private = keys.file(settings, key.key)
+    (key,) = anchor_keys.listed(anchored)
+    private = anchor_keys.file(settings, key.key)
     assert stat.S_IMODE(private.stat().st_mode) == 0o600
     assert stat.S_IMODE(private.parent.stat().st_mode) == 0o700
     for path in (private, settings.anchors):
@@ -90,9 +90,9 @@ def test_what_signs_and_what_was_signed_lie_outside_the_data(
 
 def test_only_what_grew_is_signed_again(anchored: Database, settings: Settings) -> None:
     """A nightly anchor of a thousand finished campaigns must not fill the file."""
-    assert keys.anchor(anchored, settings) == []
+    assert anchor_keys.anchor(anchored, settings) == []
     histories.write(anchored, histories.told(), at=9)
-    (made,) = keys.anchor(anchored, settings)
+    (made,) = anchor_keys.anchor(anchored, settings)
     assert (made.chain, made.sequence) == (CAMPAIGN, 2)
     found = checked(anchored, settings)
     assert (found.problems, found.anchors, found.unanchored) == ((), 3, 0)
@@ -121,20 +121,20 @@ def test_nothing_is_signed_once_a_chain_is_not_what_was_signed(
     other = anchors.sign(histories.KEY, one.chain, one.sequence, "0" * 64, one.at)
     settings.anchors.write_text(other.line() + "\n")
     with pytest.raises(Unverified, match="was rewritten, or this is a forked copy"):
-        keys.anchor(anchored, settings)
+        anchor_keys.anchor(anchored, settings)
     assert len(lines(settings.anchors)) == 1
 
 
 def test_a_changed_head_is_not_signed(history: Database, settings: Settings) -> None:
     """It would be sound from then on."""
-    keys.create(history, ACTOR, settings)
+    anchor_keys.create(history, ACTOR, settings)
     histories.write(history, histories.told(), at=9)
     with history.engine.begin() as connection:
         where = "" if connection.dialect.name == "sqlite" else " ON ledger_entry"
         connection.exec_driver_sql(f"DROP TRIGGER ledger_entry_no_update{where}")
         connection.exec_driver_sql("UPDATE ledger_entry SET actor_id = 'eve' WHERE kind = 'tell'")
     with pytest.raises(Unverified, match=f"chain {CAMPAIGN}, entry 2: was changed"):
-        keys.anchor(history, settings)
+        anchor_keys.anchor(history, settings)
     assert not settings.anchors.exists()
 
 
@@ -145,14 +145,14 @@ def test_a_key_is_rotated_and_what_the_old_one_signed_still_counts(
     anchored: Database, settings: Settings
 ) -> None:
     with pytest.raises(BadInput, match="a reason is required"):
-        keys.rotate(anchored, ACTOR, settings, "")
-    old, new = keys.rotate(anchored, ACTOR, settings, "once a year")
-    assert keys.in_use(anchored, settings) == new
-    assert [(row.key, row.reason) for row in keys.listed(anchored)] == [
+        anchor_keys.rotate(anchored, ACTOR, settings, "")
+    old, new = anchor_keys.rotate(anchored, ACTOR, settings, "once a year")
+    assert anchor_keys.in_use(anchored, settings) == new
+    assert [(row.key, row.reason) for row in anchor_keys.listed(anchored)] == [
         (old, "once a year"),
         (new, ""),
     ]
-    (made,) = keys.anchor(anchored, settings)
+    (made,) = anchor_keys.anchor(anchored, settings)
     assert (made.chain, made.key) == (SYSTEM, new)
     assert said(anchored, settings) == []
 
@@ -161,38 +161,38 @@ def test_what_a_revoked_key_signs_later_does_not_count(
     anchored: Database, settings: Settings
 ) -> None:
     """The laptop with the key was stolen."""
-    key = keys.in_use(anchored, settings)
-    stolen = load_pem_private_key(keys.file(settings, key).read_bytes(), None)
+    key = anchor_keys.in_use(anchored, settings)
+    stolen = load_pem_private_key(anchor_keys.file(settings, key).read_bytes(), None)
     assert isinstance(stolen, Ed25519PrivateKey)
-    keys.revoke(anchored, key[:8].upper(), ACTOR, "stolen")
+    anchor_keys.revoke(anchored, key[:8].upper(), ACTOR, "stolen")
     head = lines(settings.anchors)[0]
     later = anchors.sign(stolen, head.chain, head.sequence, head.hash, head.at + 10**15)
     settings.anchors.open("a").write(later.line() + "\n")
     (found,) = said(anchored, settings)
     assert found.endswith(f"the key {key} had been revoked when it signed this")
     with pytest.raises(Conflict, match="was revoked before: stolen"):
-        keys.revoke(anchored, key, ACTOR, "again")
+        anchor_keys.revoke(anchored, key, ACTOR, "again")
     with pytest.raises(BadInput, match="no key to sign with; run `assayloop audit keys create`"):
-        keys.anchor(anchored, settings)
+        anchor_keys.anchor(anchored, settings)
 
 
 def test_a_key_that_is_missing_or_another_is_named(anchored: Database, settings: Settings) -> None:
-    key = keys.in_use(anchored, settings)
-    file = keys.file(settings, key)
+    key = anchor_keys.in_use(anchored, settings)
+    file = anchor_keys.file(settings, key)
     with pytest.raises(NotFound, match=r"no key 'zz'; known: "):
-        keys.revoke(anchored, "zz", ACTOR, "x")
+        anchor_keys.revoke(anchored, "zz", ACTOR, "x")
     text = file.read_bytes()
     file.write_text("no key")
     with pytest.raises(BadInput, match=r"ASSAYLOOP_KEYS: .*\.pem cannot be read"):
-        keys.anchor(anchored, settings)
-    other = keys.create(anchored, ACTOR, settings)
-    keys.file(settings, other).write_bytes(text)
+        anchor_keys.anchor(anchored, settings)
+    other = anchor_keys.create(anchored, ACTOR, settings)
+    anchor_keys.file(settings, other).write_bytes(text)
     with pytest.raises(BadInput, match=f"does not hold the private half of {other}"):
-        keys.anchor(anchored, settings)
+        anchor_keys.anchor(anchored, settings)
     file.unlink()
-    keys.file(settings, other).unlink()
+    anchor_keys.file(settings, other).unlink()
     with pytest.raises(NotFound, match=r"no private key '.*\.pem'"):
-        keys.anchor(anchored, settings)
+        anchor_keys.anchor(anchored, settings)
 
 
 def test_a_folder_or_file_that_cannot_be_written_leaves_no_trace(
@@ -202,13 +202,13 @@ def test_a_folder_or_file_that_cannot_be_written_leaves_no_trace(
     settings.keys.parent.mkdir(parents=True)
     settings.keys.write_text("no folder")
     with pytest.raises(BadInput, match=r"ASSAYLOOP_KEYS: .* cannot be written"):
-        keys.create(history, ACTOR, settings)
-    assert list(keys.listed(history)) == []
+        anchor_keys.create(history, ACTOR, settings)
+    assert list(anchor_keys.listed(history)) == []
     settings.keys.unlink()
-    keys.create(history, ACTOR, settings)
+    anchor_keys.create(history, ACTOR, settings)
     settings.anchors.parent.write_text("no folder")
     with pytest.raises(BadInput, match=r"ASSAYLOOP_ANCHORS: .* cannot be (read|written)"):
-        keys.anchor(history, settings)
+        anchor_keys.anchor(history, settings)
     settings.anchors.parent.unlink()
     assert checked(history, settings).anchors == 0
 
@@ -220,7 +220,7 @@ def test_a_trusted_key_is_not_asked_of_the_database(
     anchored: Database, settings: Settings, tmp_path: Path
 ) -> None:
     """Whoever rewrites the whole database registers a key of their own."""
-    key = keys.in_use(anchored, settings)
+    key = anchor_keys.in_use(anchored, settings)
     assert said(anchored, settings, key) == []
     (tmp_path / "key").write_text(f"{key.upper()}\n")
     assert said(anchored, settings, str(tmp_path / "key")) == []

@@ -15,7 +15,7 @@ from orchestrator.latent.automata import decoded
 from orchestrator.latent.automaton_tokens import END, table_of, tokens_of
 from orchestrator.latent.protocol import SpaceError
 from orchestrator.latent.transitions import Tables, canonical, codes, reset_lengths
-from orchestrator.training import automaton_data
+from orchestrator.training.automata import data as automaton_data
 
 
 def cerny(n: int) -> Tables:

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator.latent.box import BoxSpace
 from orchestrator.latent.protocol import Space, SpaceError
-from orchestrator.spec import Parameter
+from orchestrator.spec.model import Parameter
 
 TEMPERATURE = Parameter(name="temperature", lower=280.0, upper=350.0, unit="K")
 FLOW = Parameter(name="flow <in>", lower=0.1, upper=5.0, unit="mL/min")

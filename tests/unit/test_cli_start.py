@@ -12,7 +12,7 @@ import orchestrator
 from orchestrator import wiring
 from orchestrator.cli import main
 from orchestrator.cli.commands import COMMANDS, LazyCommand
-from orchestrator.cli.output import (
+from orchestrator.cli.terminal.output import (
     HEIGHT,
     WIDTH,
     cell,

@@ -20,8 +20,8 @@ from db import artifacts, ledger, migrate, repository
 from db.ledger import GENESIS, Actor, Draft, append, apply, digest, fold
 from db.models import APPEND_ONLY, CHAIN_COLUMN, SYSTEM, Artifact, Base, Campaign, LedgerEntry
 from db.session import Database, now
-from orchestrator.history.refold import raw
-from orchestrator.history.verify import verify
+from orchestrator.history.verify.tables_from_ledger import raw
+from orchestrator.history.verify.verification import verify
 from tests import histories
 from tests.histories import CAMPAIGN
 

@@ -19,9 +19,9 @@ from db.ledger import Draft
 from db.models import Lease
 from db.session import Database
 from orchestrator.errors import BadInput, Unverified
-from orchestrator.history import backup, restoring, server_tools
-from orchestrator.history.backup import MANIFEST, Manifest
-from orchestrator.history.verify import verify
+from orchestrator.history.keeping import backup, postgres_tools, restore
+from orchestrator.history.keeping.backup import MANIFEST, Manifest
+from orchestrator.history.verify.verification import verify
 from orchestrator.settings import Settings
 from tests import databases, histories
 from tests.histories import CAMPAIGN
@@ -64,7 +64,7 @@ def make(database: Database, out: Path, url: str = "") -> Manifest:
 
 def restored(place: Path, url: str) -> Database:
     """The database that comes out of a backup."""
-    restoring.restore(place, Settings.other(url, "--to"))
+    restore.restore(place, Settings.other(url, "--to"))
     return Database(url)
 
 
@@ -266,10 +266,10 @@ def test_what_a_tool_says_reaches_the_person(tmp_path: Path, postgresql_tools: P
     """And no password is on a command line that everybody on the machine can read."""
     url = "postgresql://ada:secret@127.0.0.1:1/none?password=hidden"
     settings = Settings.other(url, "--to")
-    place, environment = server_tools._place(settings)
+    place, environment = postgres_tools._place(settings)
     assert place == "postgresql://ada@127.0.0.1:1/none"
     assert environment == {"PGPASSWORD": "secret"}
-    tool = server_tools.find(settings, "pg_restore")
+    tool = postgres_tools.find(settings, "pg_restore")
     (tmp_path / "nothing.dump").write_bytes(b"")
     with pytest.raises(BadInput, match=r"pg_restore: .*input file is too short"):
-        server_tools.load(tool, settings, tmp_path / "nothing.dump")
+        postgres_tools.load(tool, settings, tmp_path / "nothing.dump")

@@ -13,10 +13,10 @@ from db import lease, migrate
 from db.ledger import Actor
 from db.models import SYSTEM, Lease
 from db.session import Database
-from orchestrator import accounts
 from orchestrator.errors import BadInput, SchemaMismatch, Unverified
-from orchestrator.history import copying
-from orchestrator.history.verify import verify
+from orchestrator.history.keeping import copy_database
+from orchestrator.history.verify.verification import verify
+from orchestrator.people import accounts
 from orchestrator.settings import Settings
 from tests import histories
 from tests.histories import CAMPAIGN, rows
@@ -29,8 +29,8 @@ ADA = Actor("account", "ada", mode="multi-user")
 def copied(source: Database, url: str) -> list[tuple[int, int]]:
     """Copy everything to a URL, as the command does; the words of progress."""
     told: list[tuple[int, int]] = []
-    with copying.vacant(Settings.other(url, "--to")) as target:
-        copying.copy(source, target, lambda done, total: told.append((done, total)))
+    with copy_database.vacant(Settings.other(url, "--to")) as target:
+        copy_database.copy(source, target, lambda done, total: told.append((done, total)))
     return told
 
 
@@ -74,8 +74,8 @@ def test_a_copy_is_of_one_moment(history: Database, tmp_path: Path) -> None:
         accounts.logout(other, "nobody:")
         histories.write(other, histories.model(f"weights {done}".encode()), chain=SYSTEM)
 
-    with copying.vacant(Settings.other(f"sqlite:///{tmp_path}/copy.db", "--to")) as target:
-        copying.copy(history, target, meanwhile)
+    with copy_database.vacant(Settings.other(f"sqlite:///{tmp_path}/copy.db", "--to")) as target:
+        copy_database.copy(history, target, meanwhile)
     copy = Database(f"sqlite:///{tmp_path}/copy.db")
     assert rows(copy) == before
     assert rows(history) != before
@@ -156,8 +156,8 @@ def test_what_no_sound_history_holds_is_named_and_nothing_arrives(
         copied(intruder.database, postgresql_url)
     target = Database(postgresql_url)
     with target.engine.connect() as connection:
-        assert dict(copying.counted(connection)).keys() >= {"candidate"}
-        assert not any(count for _, count in copying.counted(connection))
+        assert dict(copy_database.counted(connection)).keys() >= {"candidate"}
+        assert not any(count for _, count in copy_database.counted(connection))
     target.close()
 
 

@@ -22,10 +22,10 @@ from db.ledger import Actor
 from db.models import SYSTEM
 from db.session import Database
 from orchestrator.errors import BadInput, Conflict, Unverified
-from orchestrator.history.crate import verifier
-from orchestrator.history.crate.export import export
-from orchestrator.history.crate.importing import take_in
-from orchestrator.history.verify import verify
+from orchestrator.history.export.crate import verifier
+from orchestrator.history.export.crate.export import export
+from orchestrator.history.export.crate.importing import take_in
+from orchestrator.history.verify.verification import verify
 from tests import histories
 from tests.histories import CAMPAIGN
 

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from db.ledger import digest
 from db.models import LedgerEntry
-from orchestrator.history.crate import verifier
-from orchestrator.history.crate.verifier import ORDER, ed25519_verify
+from orchestrator.history.export.crate import verifier
+from orchestrator.history.export.crate.verifier import ORDER, ed25519_verify
 
 RFC_8032 = {
     "1": (

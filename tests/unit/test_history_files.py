@@ -22,9 +22,10 @@ from db.ledger import Draft
 from db.models import SYSTEM, Campaign
 from db.session import Database
 from orchestrator.errors import BadInput, Unverified
-from orchestrator.history import candidate_table, files
-from orchestrator.history.extract import extract
-from orchestrator.history.verify import verify
+from orchestrator.history.export import table_files
+from orchestrator.history.export.campaign_database import extract
+from orchestrator.history.listings import candidate_table
+from orchestrator.history.verify.verification import verify
 from tests import histories
 from tests.histories import ACTOR, CAMPAIGN
 
@@ -61,7 +62,7 @@ def read(database: Database, form: str, path: Path) -> tuple[list[str], list[lis
     """Columns and rows of the table as a file has them."""
     with database.read() as session:
         table = candidate_table.table(session, row(database))
-        files.write(path, form, table.columns, table.rows)
+        table_files.write(path, form, table.columns, table.rows)
     if form == "parquet":
         found = parquet.read_table(path)
         return found.column_names, [list(one.values()) for one in found.to_pylist()]
@@ -96,8 +97,8 @@ def test_every_number_and_text_of_a_table_comes_back(database: Database, tmp_pat
 
 
 def test_a_frame_has_types_and_units(tmp_path: Path) -> None:
-    columns = (files.Column("n", "int"), files.Column("x (g)", "float", "g"))
-    frame = files.frame(columns, [{"n": None, "x (g)": 0.1}, {"n": 2**53 + 1, "x (g)": None}])
+    columns = (table_files.Column("n", "int"), table_files.Column("x (g)", "float", "g"))
+    frame = table_files.frame(columns, [{"n": None, "x (g)": 0.1}, {"n": 2**53 + 1, "x (g)": None}])
     assert frame["n"].tolist()[1] == 2**53 + 1
     assert frame["x (g)"][0] == 0.1
     assert math.isnan(frame["x (g)"][1])
@@ -107,7 +108,7 @@ def test_a_frame_has_types_and_units(tmp_path: Path) -> None:
 @settings(max_examples=50)
 @given(st.text())
 def test_no_text_is_a_formula_and_the_rule_is_undone_by_one_apostrophe(written: str) -> None:
-    cell = files.csv_cell(written)
+    cell = table_files.csv_cell(written)
     assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
     assert plain(cell) == written
 
@@ -121,8 +122,8 @@ def test_what_fails_leaves_nothing_and_keeps_what_was_there(tmp_path: Path) -> N
         raise OSError(28, "No space left on device")
 
     def write(*, force: bool) -> None:
-        with files.writing(out, force=force) as partial:
-            files.write(partial, "csv", [files.Column("n", "int")], broken())
+        with table_files.writing(out, force=force) as partial:
+            table_files.write(partial, "csv", [table_files.Column("n", "int")], broken())
 
     with pytest.raises(BadInput, match="cannot be written: No space left on device"):
         write(force=False)

@@ -11,7 +11,7 @@ from db import repository
 from db.ledger import Actor, Draft, append
 from db.models import Campaign, LedgerEntry, Measurement
 from db.session import Database
-from orchestrator.history import candidate_list, finding, table
+from orchestrator.history.listings import candidate_list, measurement_table, search
 from tests import histories
 from tests.histories import CAMPAIGN
 
@@ -48,7 +48,7 @@ def row(database: Database) -> Campaign:
 def found(database: Database, *named: Any, last: int | None = None) -> list[int]:
     with database.read() as session:
         conditions = [one(session) if callable(one) else one for one in named]
-        return [one.sequence for one in finding.entries(session, row(database), conditions, last)]
+        return [one.sequence for one in search.entries(session, row(database), conditions, last)]
 
 
 def test_a_text_is_found_as_it_was_written_and_no_character_is_a_wildcard(said: Database) -> None:
@@ -70,40 +70,40 @@ def test_a_text_is_found_as_it_was_written_and_no_character_is_a_wildcard(said: 
         "\0": [],
         "\udc80": [],
     }.items():
-        assert found(said, lambda session, asked=asked: finding.holds(session, asked)) == numbers, (
+        assert found(said, lambda session, asked=asked: search.holds(session, asked)) == numbers, (
             asked
         )
     with said.read() as session:
-        entry = next(iter(finding.entries(session, row(said), [finding.holds(session, "𝒙")])))
-        assert finding.described(entry, "𝒙")["found"].endswith("…")
+        entry = next(iter(search.entries(session, row(said), [search.holds(session, "𝒙")])))
+        assert search.described(entry, "𝒙")["found"].endswith("…")
 
 
 def test_entries_are_found_by_time_actor_and_number(said: Database) -> None:
     def since(when: str) -> Any:
-        return lambda session: finding.bound(session, row(said), when, "--from", end=False)
+        return lambda session: search.bound(session, row(said), when, "--from", end=False)
 
     def until(when: str) -> Any:
-        return lambda session: finding.bound(session, row(said), when, "--to", end=True)
+        return lambda session: search.bound(session, row(said), when, "--to", end=True)
 
     assert found(said, since("1970-01-01T00:07Z")) == [7, 8]
     assert found(said, until("1970-01-01T00:03Z"), since("entry:2")) == [2, 3]
     assert found(said, since("1970-01-01"), until("1970-01-01"), last=2) == [7, 8]
-    assert found(said, finding.by("grace")) == [8]
-    assert found(said, finding.by("ada"), until("entry:3")) == [1, 2, 3]
+    assert found(said, search.by("grace")) == [8]
+    assert found(said, search.by("ada"), until("entry:3")) == [1, 2, 3]
 
 
 def test_measurements_are_found_by_value(database: Database) -> None:
     histories.everything(database)
 
     def numbers(*conditions: Any, last: int | None = None) -> list[int]:
-        rows = table.rows(database, row(database), conditions, last)
+        rows = measurement_table.rows(database, row(database), conditions, last)
         return [one["measurement"] for one in rows]
 
     assert numbers() == [1, 2]
     assert numbers(last=1) == [2]
     assert numbers(Measurement.value >= 0.5) == [1]
     assert numbers(Measurement.value >= 2, last=5) == []
-    (first,) = table.rows(database, row(database), [Measurement.candidate == 1])
+    (first,) = measurement_table.rows(database, row(database), [Measurement.candidate == 1])
     assert (first["flags"], first["actor"]) == (["late"], "ada")
 
 
@@ -146,13 +146,13 @@ def test_the_first_page_of_a_long_history_reads_that_page(database: Database) ->
         "before_cursor_execute",
         lambda *of: asked.append((of[2], of[3])),
     )
-    list(table.rows(database, row(database), last=20))
+    list(measurement_table.rows(database, row(database), last=20))
     with database.read() as session:
         list(candidate_list.candidates(session, row(database), [], 20))
     kind = LedgerEntry.kind == "record"
     for conditions in ([], [kind]):
         found(database, *conditions, last=20)
-    found(database, lambda session: finding.holds(session, "x"), last=20)
+    found(database, lambda session: search.holds(session, "x"), last=20)
     with database.read() as session:
         repository.position_at(session, CAMPAIGN, 5)
     wanted = [one for one in asked if "ledger_entry" in one[0] or "measurement" in one[0]]

@@ -15,8 +15,9 @@ from db.ledger import Draft
 from db.models import Campaign, LedgerEntry
 from db.session import Database, now
 from orchestrator.errors import BadInput, Unverified
-from orchestrator.history import past, refold
-from orchestrator.history.compare import compare
+from orchestrator.history.listings import at_moment
+from orchestrator.history.listings.diff import compare
+from orchestrator.history.verify import tables_from_ledger
 from tests import histories
 from tests.histories import CAMPAIGN
 
@@ -38,9 +39,9 @@ def row(database: Database, campaign: str = CAMPAIGN) -> Campaign:
         return repository.campaign(session, campaign)
 
 
-def find(database: Database, when: str) -> past.Moment:
+def find(database: Database, when: str) -> at_moment.Moment:
     with database.read() as session:
-        return past.find(session, row(database), when, "--at")
+        return at_moment.find(session, row(database), when, "--at")
 
 
 def pause(database: Database, at: int, reason: str) -> LedgerEntry:
@@ -54,11 +55,14 @@ def test_the_tables_of_every_moment_are_those_that_its_entries_fold_to(database:
     histories.everything(database)
     with database.read() as session:
         entries = list(repository.entries(session, CAMPAIGN))
-    folded: refold.Rows = {}
+    folded: tables_from_ledger.Rows = {}
     for entry in entries:
-        refold.add(folded, entry)
-        with past.standing(database, CAMPAIGN, entry.sequence) as stood, stood.read() as session:
-            assert list(refold.differences(session, CAMPAIGN, folded, "")) == []
+        tables_from_ledger.add(folded, entry)
+        with (
+            at_moment.standing(database, CAMPAIGN, entry.sequence) as stood,
+            stood.read() as session,
+        ):
+            assert list(tables_from_ledger.differences(session, CAMPAIGN, folded, "")) == []
             assert repository.position(session, CAMPAIGN) == entry.sequence
 
 
@@ -120,7 +124,7 @@ def test_a_ledger_that_was_changed_is_not_shown_as_the_past(plain: Database) -> 
         connection.execute(
             text("UPDATE ledger_entry SET payload = replace(payload, 'bench', 'BENCH')")
         )
-    with pytest.raises(Unverified, match="entries 1 to 6"), past.standing(plain, CAMPAIGN, 6):
+    with pytest.raises(Unverified, match="entries 1 to 6"), at_moment.standing(plain, CAMPAIGN, 6):
         pass
 
 
@@ -129,8 +133,8 @@ def test_a_ledger_that_was_changed_is_not_shown_as_the_past(plain: Database) -> 
 
 def differ(database: Database, start: str | None, other: str = CAMPAIGN) -> dict[str, Any]:
     with (
-        past.at(database, row(database), start) as left,
-        past.at(database, row(database, other), None) as right,
+        at_moment.at(database, row(database), start) as left,
+        at_moment.at(database, row(database, other), None) as right,
     ):
         return compare(left, right)
 

@@ -11,8 +11,8 @@ from db import migrate
 from db.ledger import Draft
 from db.models import SYSTEM
 from db.session import Database
-from orchestrator.history import refold, screen, segment
-from orchestrator.history.verify import verify
+from orchestrator.history.verify import chain_segment, quick_screen, tables_from_ledger
+from orchestrator.history.verify.verification import verify
 from tests import histories
 from tests.histories import CAMPAIGN
 
@@ -22,7 +22,7 @@ OTHER = CAMPAIGN.replace("1", "9")
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stretches of two entries, so that a small history has many of them."""
-    monkeypatch.setattr(segment, "LENGTH", 2)
+    monkeypatch.setattr(chain_segment, "LENGTH", 2)
 
 
 @pytest.fixture
@@ -58,8 +58,8 @@ def forge(database: Database, statement: str) -> None:
 def passed(database: Database, processes: int = 1) -> dict[str, int]:
     """Chains that pass, with their numbers of entries."""
     told: list[int] = []
-    with database.read() as session, refold.every_text_readable(session.connection()):
-        found = screen.screen(database, session, [CAMPAIGN, OTHER], told.append, processes)
+    with database.read() as session, tables_from_ledger.every_text_readable(session.connection()):
+        found = quick_screen.screen(database, session, [CAMPAIGN, OTHER], told.append, processes)
         return {one.chain: one.entries for one in found}
 
 
@@ -110,7 +110,7 @@ def test_several_processes_find_what_one_finds(
     sound: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They share the stretches and the tables, and see the same."""
-    monkeypatch.setattr(screen, "ALONE", 0)
+    monkeypatch.setattr(quick_screen, "ALONE", 0)
     assert passed(sound, processes=2) == {CAMPAIGN: 8, OTHER: 1}
     forge(sound, "UPDATE measurement SET value = 0.625 WHERE number = 1")
     assert passed(sound, processes=2) == {OTHER: 1}
@@ -123,8 +123,8 @@ def test_a_process_that_dies_leaves_the_closer_look(
     sound: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No answer is not a good one, and nobody waits for ever."""
-    monkeypatch.setattr(screen, "ALONE", 0)
+    monkeypatch.setattr(quick_screen, "ALONE", 0)
     gone = Database(sound.url + "_gone/nowhere")
     with sound.read() as session:
-        assert list(screen.screen(gone, session, [CAMPAIGN], lambda entries: None, 2)) == []
+        assert list(quick_screen.screen(gone, session, [CAMPAIGN], lambda entries: None, 2)) == []
     gone.close()

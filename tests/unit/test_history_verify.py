@@ -14,8 +14,8 @@ from db.ledger import GENESIS, Draft, digest, key_columns
 from db.models import CHAIN_COLUMN, SYSTEM, Base, LedgerEntry
 from db.session import Database
 from orchestrator.errors import NotFound
-from orchestrator.history import refold, screen
-from orchestrator.history.verify import fold_again, verify
+from orchestrator.history.verify import quick_screen, tables_from_ledger
+from orchestrator.history.verify.verification import fold_again, verify
 from tests import histories
 from tests.histories import CAMPAIGN
 from tests.intruder import Intruder
@@ -50,16 +50,20 @@ def test_every_changed_column_is_found_and_named(intruder: Intruder, table: str)
     """One digit of one measurement, and a reviewer is told which."""
     chain = SYSTEM if CHAIN_COLUMN[table] is None else CAMPAIGN
     with intruder.database.read() as session:
-        stored = next(refold.raw(session, table, CHAIN_COLUMN[table], chain))
-    row = re.escape(refold.row_name(tuple(stored[key] for key in key_columns(table))))
+        stored = next(tables_from_ledger.raw(session, table, CHAIN_COLUMN[table], chain))
+    row = re.escape(tables_from_ledger.row_name(tuple(stored[key] for key in key_columns(table))))
     told: list[int] = []
     for name, value in stored.items():
         changed = other_value(table, name, value)
         update(intruder, table, stored, name, changed)
         with intruder.database.read() as session:
             folded = fold_again(session, chain)
-            found = [str(one) for one in refold.differences(session, chain, folded, "here")]
-            passed = list(screen.screen(intruder.database, session, [CAMPAIGN], told.append, 1))
+            found = [
+                str(one) for one in tables_from_ledger.differences(session, chain, folded, "here")
+            ]
+            passed = list(
+                quick_screen.screen(intruder.database, session, [CAMPAIGN], told.append, 1)
+            )
         assert (passed == []) == (chain == CAMPAIGN)
         if name in key_columns(table):
             missing = f"here, {table} {row}: the ledger has this row, and it is not stored"

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from orchestrator.objective import Objective, ObjectiveError, Outcome
-from orchestrator.spec import ObjectiveSpec, Term
+from orchestrator.spec.model import ObjectiveSpec, Term
 
 
 def objective(

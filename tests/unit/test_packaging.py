@@ -93,11 +93,16 @@ def test_each_module_stands_in_a_layer() -> None:
     contracts = PYPROJECT["tool"]["importlinter"]["contracts"]
     placed = set(re.findall(r"[\w.]+", " ".join(contracts[0]["layers"])))
     modules = {
-        f"orchestrator.{path.stem}"
-        for path in (ROOT / "orchestrator").iterdir()
-        if path.suffix == ".py" or (path / "__init__.py").exists()
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in (ROOT / "orchestrator").rglob("*.py")
+        if path.name != "__init__.py"
     }
-    assert modules - {"orchestrator.__init__"} <= placed
+    lost = {
+        module
+        for module in modules
+        if not any(f"{module}.".startswith(f"{layer}.") for layer in placed)
+    }
+    assert lost == set()
 
 
 def test_the_migrations_do_not_shadow_the_library() -> None:

@@ -16,7 +16,7 @@ from orchestrator.plots.figures import Evaluations, Field
 from orchestrator.plots.landscape import cells, centres, principal_plane, survey
 from orchestrator.plots.style import VARIABLES, svg
 from orchestrator.proposers.protocol import Problem
-from orchestrator.spec import ObjectiveSpec, Parameter
+from orchestrator.spec.model import ObjectiveSpec, Parameter
 from orchestrator.surrogates.gp import GPSurrogate
 from orchestrator.surrogates.protocol import Data
 

@@ -22,7 +22,7 @@ from orchestrator.proposers.gp import GPProposer
 from orchestrator.proposers.protocol import Problem, Proposal
 from orchestrator.proposers.random import RandomProposer
 from orchestrator.proposers.sobol import SobolProposer
-from orchestrator.spec import ObjectiveSpec, Parameter
+from orchestrator.spec.model import ObjectiveSpec, Parameter
 from orchestrator.surrogates.gp import GPSurrogate
 from orchestrator.surrogates.protocol import Data, Floats
 

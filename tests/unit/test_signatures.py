@@ -8,9 +8,9 @@ from db import repository
 from db.ledger import Actor, append
 from db.models import Campaign
 from db.session import Database
-from orchestrator import accounts, actors, signatures
 from orchestrator.errors import BadInput, Conflict, Denied, NotFound, Unverified
-from orchestrator.history.verify import verify
+from orchestrator.history.verify.verification import verify
+from orchestrator.people import accounts, actors, signatures
 from orchestrator.settings import Settings
 from tests import histories
 from tests.histories import CAMPAIGN

@@ -9,7 +9,7 @@ import yaml
 from pydantic import ValidationError
 
 import orchestrator
-from orchestrator.spec import Spec
+from orchestrator.spec.model import Spec
 
 EXAMPLES = sorted((Path(orchestrator.__file__).parent.parent / "examples").glob("*.yaml"))
 

@@ -10,10 +10,10 @@ import pytest
 
 import orchestrator
 from orchestrator.cli import main
-from orchestrator.cli.output import HEIGHT, WIDTH
+from orchestrator.cli.terminal.output import HEIGHT, WIDTH
 from orchestrator.errors import BadInput
-from orchestrator.spec import Spec
-from orchestrator.spec_file import SpecSource, differences, read, resolved, written
+from orchestrator.spec.file import SpecSource, differences, read, resolved, written
+from orchestrator.spec.model import Spec
 
 EXAMPLE = Path(orchestrator.__file__).parent.parent / "examples" / "drug-like.yaml"
 TEXT = EXAMPLE.read_text()

@@ -7,8 +7,8 @@ import pytest
 
 import orchestrator
 from orchestrator.errors import BadInput
-from orchestrator.spec import Gaussian, Spec
-from orchestrator.spec_file import read
+from orchestrator.spec.file import read
+from orchestrator.spec.model import Gaussian, Spec
 
 EXAMPLES = Path(orchestrator.__file__).parent.parent / "examples"
 EXAMPLE = EXAMPLES / "drug-like.yaml"

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import orchestrator
-from orchestrator.cli.output import HEIGHT, WIDTH, error_lines
+from orchestrator.cli.terminal.output import HEIGHT, WIDTH, error_lines
 from orchestrator.errors import BadInput
-from orchestrator.spec import Spec
-from orchestrator.spec_file import read
+from orchestrator.spec.file import read
+from orchestrator.spec.model import Spec
 
 EXAMPLE = Path(orchestrator.__file__).parent.parent / "examples" / "drug-like.yaml"
 TEXT = EXAMPLE.read_text()

@@ -2,12 +2,12 @@
 
 import pytest
 
-from orchestrator import spec_words
-from orchestrator.spec import Budget, Constraint, ObjectiveSpec, StopRule
+from orchestrator.spec import words
+from orchestrator.spec.model import Budget, Constraint, ObjectiveSpec, StopRule
 
 
 @pytest.mark.parametrize(
-    ("terms", "aggregate", "words"),
+    ("terms", "aggregate", "expected"),
     [
         ([{"measure": "qed"}], "weighted_sum", "qed"),
         (
@@ -47,26 +47,26 @@ from orchestrator.spec import Budget, Constraint, ObjectiveSpec, StopRule
     ],
 )
 def test_an_objective_reads_as_its_formula(
-    terms: list[dict[str, object]], aggregate: str, words: str
+    terms: list[dict[str, object]], aggregate: str, expected: str
 ) -> None:
     spec = {"direction": "minimize", "terms": terms, "aggregate": aggregate}
-    assert spec_words.objective(ObjectiveSpec.model_validate(spec)) == f"Minimise {words}"
+    assert words.objective(ObjectiveSpec.model_validate(spec)) == f"Minimise {expected}"
 
 
 @pytest.mark.parametrize(
-    ("limits", "words"),
+    ("limits", "expected"),
     [({"min": 0, "max": 5}, "0 ≤ x ≤ 5"), ({"min": -1}, "−1 ≤ x"), ({"max": 5}, "x ≤ 5")],
 )
-def test_a_constraint_reads_as_its_limits(limits: dict[str, float], words: str) -> None:
-    assert spec_words.constraint(Constraint(measure="x", **limits)) == words
+def test_a_constraint_reads_as_its_limits(limits: dict[str, float], expected: str) -> None:
+    assert words.constraint(Constraint(measure="x", **limits)) == expected
 
 
 def test_limits_and_rules_are_in_units_people_use() -> None:
     budget = Budget(evaluations=200, wall_time=1800, cost=12.5)
-    assert spec_words.budget(budget) == "200 evaluations or 30 min of driver time or cost 12.5"
-    assert spec_words.stop_rule(StopRule(target=0.948)) == "target 0.948 reached"
-    assert spec_words.stop_rule(StopRule(stagnation=9)) == "no better candidate in 9 evaluations"
-    assert [spec_words.seconds(s) for s in (0.25, 90, 3600, 86_400)] == [
+    assert words.budget(budget) == "200 evaluations or 30 min of driver time or cost 12.5"
+    assert words.stop_rule(StopRule(target=0.948)) == "target 0.948 reached"
+    assert words.stop_rule(StopRule(stagnation=9)) == "no better candidate in 9 evaluations"
+    assert [words.seconds(s) for s in (0.25, 90, 3600, 86_400)] == [
         "0.25 s",
         "90 s",
         "1 h",
@@ -75,7 +75,7 @@ def test_limits_and_rules_are_in_units_people_use() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [(-1.5e-06, "−1.5e−06"), (float("nan"), "–"), (None, "–"), (10, "10")]
+    ("value", "expected"), [(-1.5e-06, "−1.5e−06"), (float("nan"), "–"), (None, "–"), (10, "10")]
 )
-def test_numbers_are_short_and_never_nan(value: float | None, words: str) -> None:
-    assert spec_words.number(value) == words
+def test_numbers_are_short_and_never_nan(value: float | None, expected: str) -> None:
+    assert words.number(value) == expected

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from orchestrator.objective import Objective
-from orchestrator.spec import Spec
-from orchestrator.stopping import Progress, reason, remaining
+from orchestrator.spec.model import Spec
+from orchestrator.verbs.stopping import Progress, reason, remaining
 
 START = Progress(evaluations=0, cost=0.0, price=0.0, driver_seconds=0.0, best=None, since_best=0)
 

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from db.ledger import Actor, append
 from db.models import CHAIN_COLUMN, SYSTEM
 from db.session import Database
-from orchestrator.history import anchors, keys
-from orchestrator.history.protection import Outside
-from orchestrator.history.verify import verify
+from orchestrator.history.verify import anchor_keys, anchors
+from orchestrator.history.verify.protections import Outside
+from orchestrator.history.verify.verification import verify
 from tests import histories
 from tests.histories import CAMPAIGN, KEY
 from tests.intruder import Intruder
@@ -76,7 +76,7 @@ def anchor(database: Database, file: Path, private: Ed25519PrivateKey = KEY) -> 
     with database.read() as session:
         made = [
             anchors.sign(private, head.chain, head.sequence, head.hash, 10)
-            for head in keys._heads(session)
+            for head in anchor_keys._heads(session)
         ]
     file.write_text("".join(f"{one.line()}\n" for one in made))
 

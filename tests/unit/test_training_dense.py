@@ -15,7 +15,7 @@ from orchestrator.latent import registry
 from orchestrator.latent.dense_networks import DenseVae
 from orchestrator.latent.protocol import SpaceError
 from orchestrator.training.data import DigitData
-from orchestrator.training.dense_autoencoders import DenseTask
+from orchestrator.training.digits.dense_autoencoders import DenseTask
 from orchestrator.training.recipes import RECIPES
 from orchestrator.training.run import train
 from orchestrator.training.variational import divergence, log_ratio, sample

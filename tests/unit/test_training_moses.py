@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from orchestrator.latent.protocol import SpaceError
-from orchestrator.training import chemnet, molecule_data, moses, moses_metrics
-from orchestrator.training.moses_metrics import Summary
-from orchestrator.training.moses_published import VAE
+from orchestrator.training.molecules import chemnet, moses, moses_metrics
+from orchestrator.training.molecules import data as molecule_data
+from orchestrator.training.molecules.moses_metrics import Summary
+from orchestrator.training.molecules.moses_published import VAE
 from orchestrator.training.run import train
 
 DRUGS = [

@@ -24,9 +24,9 @@ from adapters.protocol import EvaluatorError
 from orchestrator.latent import registry
 from orchestrator.latent.protocol import Space, SpaceError
 from orchestrator.latent.testing.points import PointChecks
-from orchestrator.training import automaton_data
+from orchestrator.training.automata import data as automaton_data
 from orchestrator.training.data import load_digits, prepared_digits
-from orchestrator.training.digits import load_second_classifier
+from orchestrator.training.digits.classifiers import load_second_classifier
 from orchestrator.training.recipes import RECIPES
 from orchestrator.training.run import build_task, train
 from orchestrator.training.trainer import Progress

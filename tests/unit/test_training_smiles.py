@@ -13,8 +13,8 @@ import pytest
 from orchestrator.latent.protocol import SpaceError
 from orchestrator.latent.smiles_tokens import Alphabet, split
 from orchestrator.training.run import train
-from orchestrator.training.smiles_data import load
-from orchestrator.training.smiles_metrics import head_metrics, roc_auc, two_sample_accuracy
+from orchestrator.training.smiles.data import load
+from orchestrator.training.smiles.metrics import head_metrics, roc_auc, two_sample_accuracy
 
 
 @pytest.fixture

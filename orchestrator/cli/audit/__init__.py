@@ -1,0 +1,1 @@
+"""`assayloop audit`: verify, replay, explain and report the history."""

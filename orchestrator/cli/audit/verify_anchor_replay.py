@@ -1,0 +1,161 @@
+"""``assayloop audit``: whether the history is what was written, and what can be proved from it."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.terminal.options import AnchorFiles, AsJson, CampaignName, Trusted
+from orchestrator.cli.terminal.output import print_json, print_paragraph
+from orchestrator.cli.terminal.verification_progress import print_verified, summary, verified
+from orchestrator.errors import BadInput, ExitCode, Problem
+from orchestrator.settings import Settings
+
+if TYPE_CHECKING:
+    from orchestrator.history.replay.replaying import Replayed
+
+DETAILS = 8
+"""Lines below a round that diverges."""
+
+
+def verify(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="Only this campaign; by default all of them."),
+    ] = None,
+    files: AnchorFiles = None,
+    trust: Trusted = None,
+    as_json: AsJson = False,
+) -> None:
+    """Verify chains, tables, artifacts and anchors; exit code 5 where something is wrong.
+
+    Each entry's hash is computed again, the tables are folded again from the ledger and compared
+    row by row, every artifact's bytes are hashed, and every anchor and signature is compared with
+    the entry it names. With --trust, nothing in the database says which keys are good.
+    """
+    from orchestrator import wiring
+    from orchestrator.history.verify.protections import Outside
+
+    settings = Settings.read()
+    outside = Outside.of(settings, tuple(files or ()), tuple(trust or ()))
+    database = wiring.database(settings)
+    found = verified(database, outside, name, quiet=as_json)
+    if as_json:
+        print_json(summary(found))
+    else:
+        print_verified(found)
+    raise typer.Exit(ExitCode.DONE if found.ok else ExitCode.UNVERIFIED)
+
+
+def anchor(
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Add them to this file, instead of the settings' one."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sign the heads of all chains that grew, and keep what was signed outside the database.
+
+    Refused, with exit code 5, where a chain is not what an earlier anchor in the file says.
+    """
+    from orchestrator import wiring
+    from orchestrator.history.verify import anchor_keys
+    from orchestrator.people import actors
+
+    settings = Settings.read()
+    database = wiring.database(settings)
+    actors.current(database, actors.Scope.AUDIT)
+    made = anchor_keys.anchor(database, settings, out)
+    if as_json:
+        print_json([vars(one) for one in made])
+        return
+    target = out or settings.anchors
+    grew = "1 chain" if len(made) == 1 else f"{len(made)} chains"
+    said = f"{grew} grew, and the heads were signed" if made else "No chain has grown"
+    typer.echo(f"{said}. The anchors are in")
+    typer.echo(target)
+
+
+def replay(
+    name: CampaignName,
+    round: Annotated[
+        int | None, typer.Argument(metavar="[ROUND]", help="Number of a round; or else")
+    ] = None,
+    candidate: Annotated[
+        str | None,
+        typer.Option(metavar="CANDIDATE", help="the round of this candidate or external ID; or"),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="every round of the campaign.")] = False,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Fit again, too, instead of restoring the stored fit.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compute stored proposals again; exit code 5 where one diverges.
+
+    The data are rebuilt at the recorded ledger position, the fit is restored, the points are
+    proposed with the stored random stream and decoded again. What went in is checked against the
+    ledger, so that the cause of a difference is named.
+    """
+    from orchestrator import wiring
+    from orchestrator.history.replay import replaying as history
+    from orchestrator.people import campaigns
+
+    if [round is not None, candidate is not None, every].count(True) != 1:
+        raise BadInput.of("audit replay", "say what to replay", "ROUND, --candidate or --all")
+    database = wiring.database(Settings.read())
+    row = campaigns.find(database, name)
+    with database.read() as session:
+        rounds = history.rounds_of(session, row, round, candidate)
+    found = []
+    for one in history.replay(database, row, rounds, refit=refit):
+        found.append(one)
+        if not as_json:
+            _print_replayed(one)
+    ok = all(one.verdict != history.Verdict.DIVERGED for one in found)
+    if as_json:
+        print_json({"ok": ok, "rounds": [_replayed(one) for one in found]})
+    else:
+        counts = Counter(str(one.verdict) for one in found)
+        said = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+        typer.echo(f"{row.name}#{row.ordinal}: {said or 'no round to replay'}")
+    raise typer.Exit(ExitCode.DONE if ok else ExitCode.UNVERIFIED)
+
+
+def _print_replayed(one: Replayed) -> None:
+    last = one.candidates[-1] if one.candidates else 0
+    of = f"s {one.candidates[0]}-{last}" if len(one.candidates) > 1 else f" {last}"
+    far = f", {one.distance:.1e} apart at most" if 0 < one.distance < math.inf else ""
+    typer.echo(f"round {one.round} (candidate{of}): {one.verdict}{far}")
+    lines = [
+        *(f"because {cause}" for cause in one.causes),
+        *(f"{difference.where}: {difference.what}" for difference in one.differences),
+        *(f"note: {remark}" for remark in one.remarks),
+    ]
+    for line in lines[:DETAILS]:
+        print_paragraph(line, "  ", "    ")
+    if len(lines) > DETAILS:
+        typer.echo(f"  ... and {len(lines) - DETAILS} more; `--json` prints all")
+
+
+def _replayed(one: Replayed) -> dict[str, object]:
+    def listed(problems: Sequence[Problem]) -> list[dict[str, str]]:
+        return [{"where": problem.where, "what": problem.what} for problem in problems]
+
+    return {
+        "round": one.round,
+        "candidates": list(one.candidates),
+        "verdict": str(one.verdict),
+        "distance": one.distance,
+        "causes": listed(one.causes),
+        "differences": [
+            {"where": each.where, "stored": each.stored, "again": each.again}
+            for each in one.differences
+        ],
+        "remarks": listed(one.remarks),
+    }

@@ -1,0 +1,1 @@
+"""Commands that run, steer and list campaigns."""

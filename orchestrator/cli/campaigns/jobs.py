@@ -1,0 +1,124 @@
+"""``assayloop jobs``: what evaluators were asked, and what is doubtful of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from db.states import JobState
+from orchestrator.cli.terminal.options import AsJson, CampaignName, Reason
+from orchestrator.cli.terminal.output import print_json, print_table
+from orchestrator.errors import BadInput, NotFound
+from orchestrator.settings import Settings
+
+if TYPE_CHECKING:
+    from db.session import Database
+
+
+def list_jobs(
+    name: CampaignName,
+    state: Annotated[JobState | None, typer.Option(help="Only jobs in this state.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the jobs of a campaign, each with the evaluator's own name for it, the ticket."""
+    from orchestrator import wiring
+    from orchestrator.people import campaigns
+
+    database = wiring.database(Settings.read())
+    row = campaigns.find(database, name)
+    jobs = _jobs(database, row.id, state)
+    if as_json:
+        print_json(jobs)
+        return
+    if not jobs:
+        typer.echo(f"{row.name}#{row.ordinal} has no {f'{state} ' if state else ''}job.")
+        return
+    columns = [column for column in jobs[0] if column != "key"]  # too wide, and follows from these
+    print_table(columns, [[job[column] for column in columns] for job in jobs])
+    counts = Counter(job["state"] for job in jobs)
+    typer.echo(", ".join(f"{count} {one}" for one, count in counts.items()))
+    if counts[str(JobState.PARKED)]:
+        typer.echo("`assayloop jobs resolve NAME JOB --ran | --did-not-run` settles a parked job.")
+
+
+def _jobs(database: Database, campaign_id: str, state: JobState | None) -> list[dict[str, Any]]:
+    from sqlalchemy import and_, select
+
+    from db.models import Attempt, Job
+
+    newest = and_(
+        Attempt.campaign == Job.campaign,
+        Attempt.job == Job.number,
+        Attempt.number == Job.attempts,
+    )
+    query = (
+        select(Job, Attempt.reference)
+        .outerjoin(Attempt, newest)
+        .where(Job.campaign == campaign_id)
+        .order_by(Job.number)
+    )
+    if state is not None:
+        query = query.where(Job.state == str(state))
+    with database.read() as session:
+        return [
+            {
+                "job": job.number,
+                "candidate": job.candidate,
+                "evaluator": job.evaluator,
+                "replicate": job.replicate,
+                "state": str(job.state),
+                "attempts": job.attempts,
+                "ticket": ticket or "",
+                "reason": job.reason,
+                "key": job.key,
+            }
+            for job, ticket in session.execute(query)
+        ]
+
+
+def resolve(
+    which: Annotated[
+        str, typer.Argument(metavar="NAME", help="The campaign; or the job's whole key.")
+    ],
+    job: Annotated[
+        int | None,
+        typer.Argument(metavar="JOB", help="Number of the job within the campaign."),
+    ] = None,
+    ran: Annotated[
+        bool | None,
+        typer.Option("--ran/--did-not-run", help="Whether the evaluator measured it."),
+    ] = None,
+    reason: Reason = "",
+) -> None:
+    """Say whether a doubtful (parked) job ran. Needs a --reason.
+
+    Where it ran, its result is awaited; where it did not, it is sent again. The job is named by
+    campaign and number, as `assayloop jobs list` prints them, or by its key.
+    """
+    from orchestrator import wiring
+    from orchestrator.people import actors, campaigns
+
+    if ran is None:
+        raise BadInput.of("--ran/--did-not-run", "is missing", "say whether the evaluator ran it")
+    database = wiring.database(Settings.read())
+    campaign, number = (which, job) if job is not None else _by_key(database, which)
+    row = campaigns.find(database, campaign)
+    actor = actors.current(database)
+    campaigns.resolve(database, row.id, number, actor, ran=ran, reason=reason)
+    what = "its result is awaited" if ran else "it is sent again"
+    typer.echo(f"Job {number} of {row.name}#{row.ordinal} is settled; {what} by `assayloop run`.")
+
+
+def _by_key(database: Database, key: str) -> tuple[str, int]:
+    """Campaign and number of the job with that idempotency key."""
+    from db import repository
+
+    if "/" not in key:
+        raise BadInput.of("JOB", "is missing", "write its number after the campaign, or its key")
+    with database.read() as session:
+        found = repository.job_by_key(session, key)
+    if found is None:
+        raise NotFound("job", key, [])
+    return found.campaign, found.number

@@ -1,0 +1,1 @@
+"""`assayloop export` and `import`."""

@@ -1,0 +1,1 @@
+"""`assayloop models` and `data`."""

@@ -1,0 +1,1 @@
+"""`assayloop account`, `login`, `logout` and `sign`."""

@@ -1,0 +1,1 @@
+"""Why a candidate was made, on what, and what became of it."""

@@ -1,0 +1,1 @@
+"""Keeping a whole database: copies, backups, restoring."""

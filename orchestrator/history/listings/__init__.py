@@ -1,0 +1,1 @@
+"""The history as lists, tables and figures, now or as it stood."""

@@ -1,0 +1,104 @@
+"""What a campaign has reached, in the shape that scripts rely on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from db import artifacts, repository
+from db.models import Artifact, Campaign, Candidate, Measurement
+from db.session import Database
+from orchestrator import wiring
+from orchestrator.objective import Objective
+from orchestrator.verbs import dataset
+
+SUFFIXES = {"image/png": ".png", "image/svg+xml": ".svg", "application/json": ".json"}
+
+TOGETHER = 500
+"""Candidates that one query asks for: a database takes only so many parameters."""
+
+
+def status(row: Campaign, open_jobs: int) -> dict[str, Any]:
+    """Where one campaign stands."""
+    return {
+        "name": f"{row.name}#{row.ordinal}",
+        "status": str(row.state),
+        "reason": row.reason,
+        "rounds": row.rounds,
+        "evaluations": row.evaluations,
+        "open_jobs": open_jobs,
+    }
+
+
+def show(
+    database: Database, row: Campaign, top: int, folder: Path, *, kept: Database | None = None
+) -> dict[str, Any]:
+    """Where one campaign stands, and its best candidates.
+
+    Args:
+        database: Where the campaign is.
+        row: The campaign.
+        top: How many of the best.
+        folder: Where artifacts are put that are shown by path; made if needed.
+        kept: Where the bytes of artifacts are, if elsewhere.
+    """
+    with database.read() as session, (kept or database).read() as bytes_of:
+        spec = wiring.spec_of(repository.revision(session, row.id, row.revision))
+        leaders = repository.best(session, row.id, top, maximize=Objective(spec.objective).maximize)
+        measured = _measured(session, row.id, [candidate.number for candidate in leaders])
+        return status(row, repository.open_jobs(session, row.id)) | {
+            "best": [
+                _best(bytes_of, candidate, measured.get(candidate.number, []), folder)
+                for candidate in leaders
+            ]
+        }
+
+
+def _measured(
+    session: Session, campaign: str, candidates: list[int]
+) -> dict[int, list[Measurement]]:
+    """What stands of each candidate, by its number."""
+    found: dict[int, list[Measurement]] = {}
+    for first in range(0, len(candidates), TOGETHER):
+        wanted = candidates[first : first + TOGETHER]
+        for one in repository.measurements(session, campaign, candidates=wanted):
+            found.setdefault(one.candidate, []).append(one)
+    return found
+
+
+def _best(
+    bytes_of: Session, candidate: Candidate, rows: list[Measurement], folder: Path
+) -> dict[str, Any]:
+    point = candidate.point if candidate.point is not None else candidate.realised
+    return {
+        "candidate": candidate.number,
+        "round": candidate.round,
+        "latent": None if point is None else list(point),
+        "object": content(bytes_of, candidate, folder),
+        "objective": candidate.objective,
+        "measurements": {
+            name: {"value": one.value, "unit": one.unit, "std": one.std}
+            for name, one in dataset.reduce(rows).items()
+        },
+    }
+
+
+def content(session: Session, candidate: Candidate, folder: Path) -> str | None:
+    """An object's text, or the path of its artifact, put on disk."""
+    if candidate.artifact is None:
+        return candidate.object
+    return str(put_on_disk(session, candidate.campaign, candidate.artifact, folder))
+
+
+def put_on_disk(session: Session, chain: str, sha256: str, folder: Path) -> Path:
+    """Write an artifact under its hash, unless it is there; returns the path."""
+    row = session.get_one(Artifact, (chain, sha256))
+    path = folder / f"{sha256}{SUFFIXES.get(row.media_type, '')}"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".part")
+        partial.write_bytes(artifacts.get(session, chain, sha256))
+        partial.replace(path)
+    return path

@@ -1,0 +1,1 @@
+"""Whether the history is what was written: chains, tables, anchors, keys."""

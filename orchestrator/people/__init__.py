@@ -1,0 +1,1 @@
+"""What people do: accounts and signatures, campaigns, corrections, measurements of their own."""

@@ -1,0 +1,217 @@
+"""Ask for candidates and tell what somebody measured: the loop with a person for an evaluator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from adapters.checks import refusals
+from adapters.protocol import Capabilities, Reading
+from db import repository
+from db.ledger import Draft
+from db.models import Candidate, Measurement
+from db.session import now
+from db.states import CampaignState
+from orchestrator import loop
+from orchestrator.errors import BadInput, Conflict
+from orchestrator.latent.protocol import SpaceError
+from orchestrator.verbs import candidates, recording
+from orchestrator.wiring import Parts
+
+
+@dataclass(frozen=True)
+class Told:
+    """One value that somebody tells."""
+
+    value: float
+    std: float | None = None
+    unit: str | None = None
+    """The evaluator's unit, where None."""
+
+
+def ask(parts: Parts, count: int) -> int:
+    """Propose candidates that no evaluator is sent; tell what comes of them.
+
+    Returns:
+        Number of the round that holds them.
+
+    Raises:
+        Conflict: the campaign is over, or was revised since its parts were wired.
+    """
+    if count < 1:
+        raise BadInput.of("count", f"{count} candidates cannot be asked for", "ask for 1 or more")
+    _refuse_unfit(parts)
+    with parts.database.read() as session:
+        waiting = repository.rounds(session, parts.campaign, "proposed")
+    for row in waiting:  # of a driver that was stopped between two verbs
+        loop.decode(parts, row.number)
+    loop.refit(parts)
+    round = loop.open_round(parts, count, source="asked")
+    loop.decode(parts, round)
+    return round
+
+
+def tell(
+    parts: Parts,
+    values: Mapping[str, Told],
+    *,
+    provenance: str,
+    candidate: int | None = None,
+    content: str | bytes | None = None,
+    external_ids: Sequence[str] = (),
+) -> int:
+    """Record what somebody measured of a candidate, or of an object that was never proposed.
+
+    Args:
+        provenance: where the values come from; kept with each of them.
+        candidate: number of the candidate; or else
+        content: the object, which becomes a candidate if it is none yet.
+        external_ids: what people call it.
+
+    Returns:
+        Number of the candidate.
+
+    Raises:
+        BadInput: a value is no measurement, or there is no such candidate or object.
+        Conflict: the campaign is over, or was revised since its parts were wired.
+    """
+    if not provenance.strip():
+        raise BadInput.of("provenance", "is empty", "say where the values come from")
+    if (candidate is None) == (content is None):
+        raise BadInput.of("tell", "name a candidate or give an object", "exactly one of them")
+    readings = checked(parts, values)
+    _refuse_unfit(parts)
+    with parts.write() as session:
+        draft = Draft("tell", {"provenance": provenance})
+        if content is not None:
+            number = _candidate_of(session, draft, parts, content, external_ids)
+        else:
+            assert candidate is not None
+            number = _known(session, parts, candidate)
+        _measure(session, draft, parts, number, readings)
+        recording.value_candidate(session, draft, parts, number)
+        recording.settle_campaign(session, draft, parts)
+        parts.append(session, draft)
+    return number
+
+
+def _measure(
+    session: Session,
+    draft: Draft,
+    parts: Parts,
+    candidate: int,
+    readings: Sequence[tuple[str, Reading]],
+) -> None:
+    """Draft told measurements of a candidate, each with the unit to keep it in."""
+    first = repository.next_number(session, Measurement, parts.campaign)
+    for number, (unit, reading) in enumerate(readings, first):
+        draft.new(
+            "measurement",
+            number=number,
+            candidate=candidate,
+            job=None,
+            attempt=None,
+            evaluator="",
+            **recording.in_unit(reading, unit),
+            censoring=str(reading.censoring),
+            measured_at=None,
+            received_at=now(),
+            source="told",
+            provenance=draft.about["provenance"],
+            delivery=None,
+            place="",
+            supersedes=None,
+        )
+
+
+def _refuse_unfit(parts: Parts) -> None:
+    """Refuse a campaign that is over, and parts that were wired by an old spec."""
+    with parts.database.read() as session:
+        campaign = repository.campaign(session, parts.campaign)
+        parts.require_newest(session)
+    if CampaignState(campaign.state).over:
+        raise Conflict(f"{campaign.name}#{campaign.ordinal} is {campaign.state}")
+
+
+def checked(parts: Parts, values: Mapping[str, Told]) -> list[tuple[str, Reading]]:
+    """Readings with the unit to keep them in, checked as an evaluator's would be.
+
+    Raises:
+        BadInput: a value is no measurement, or of no measure of the campaign.
+    """
+    if not values:
+        raise BadInput.of("tell", "no value is given", "give at least one measure")
+    found = []
+    for name, told in values.items():
+        capabilities = _giver(parts, name)
+        measure = capabilities.measure(name)
+        assert measure is not None
+        unit = measure.unit if told.unit is None else told.unit
+        reading = Reading(name, float(told.value), unit, told.std)
+        wrong = refusals(capabilities, [name], [reading])
+        if not math.isfinite(reading.value):
+            wrong.append(f"measure {name!r} is {reading.value}, which is no measurement")
+        if wrong:
+            raise BadInput.of(name, "; ".join(wrong))
+        found.append((measure.unit, reading))
+    return found
+
+
+def _giver(parts: Parts, name: str) -> Capabilities:
+    for part in parts.spec.evaluators:
+        if name in part.measures:
+            return parts.evaluators[part.use].capabilities
+    known = ", ".join(parts.spec.measures)
+    raise BadInput.of(name, "is no measure of this campaign", f"its measures are {known}")
+
+
+def _known(session: Session, parts: Parts, candidate: int) -> int:
+    row = repository.numbered(session, Candidate, parts.campaign, candidate)
+    if row is None:
+        raise BadInput.of("candidate", f"there is no candidate {candidate}")
+    return row.duplicate_of or row.number
+
+
+def _candidate_of(
+    session: Session,
+    draft: Draft,
+    parts: Parts,
+    content: str | bytes,
+    external_ids: Sequence[str],
+) -> int:
+    """The candidate of that object; drafted as a told one where it is new."""
+    (decoded,) = parts.space.read([content])
+    if not decoded.valid:
+        raise BadInput.of("object", f"{content!r} is no object of this space: {decoded.reason}")
+    twin = repository.twin(session, parts.campaign, decoded.key)
+    if twin is not None:
+        named = dict.fromkeys([*twin.external_ids, *external_ids])
+        if len(named) > len(twin.external_ids):
+            draft.set("candidate", number=twin.number, external_ids=list(named))
+        return twin.number
+    try:
+        realised = parts.space.encode([content])
+    except SpaceError as error:
+        raise BadInput.of("object", str(error)) from None
+    number = repository.next_number(session, Candidate, parts.campaign)
+    draft.new(
+        "candidate",
+        **candidates.BLANK
+        | candidates.settled(draft, parts, decoded)
+        | {
+            "number": number,
+            "round": None,
+            "source": "told",
+            "external_ids": list(external_ids),
+            "point": None,
+            "mean": None,
+            "std": None,
+            "acquisition": None,
+            "realised": [float(x) for x in realised[0]],
+            "log_prior": float(parts.space.log_prior(realised)[0]),
+        },
+    )
+    return number

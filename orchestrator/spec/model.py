@@ -1,0 +1,321 @@
+"""The spec: the validated description of a campaign.
+
+YAML on disk (:mod:`orchestrator.spec.file` reads it and names lines), Pydantic here. A spec is
+frozen; a changed one is a new revision of its campaign. What a spec means for evaluators, spaces
+and proposers that are plugged in is checked where they are wired (:mod:`orchestrator.wiring`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator, model_validator
+
+from orchestrator.spec.objective import (
+    LOG_PRIOR,
+    Clip,
+    Constraint,
+    Gaussian,
+    Identity,
+    Log,
+    NegLog,
+    ObjectiveSpec,
+    Sigmoid,
+    Step,
+    Term,
+    Transform,
+)
+from orchestrator.spec.parts import Number, Part, Seconds, Whole, misplaced
+
+__all__ = [
+    "LOG_PRIOR",
+    "Budget",
+    "Clip",
+    "Constraint",
+    "EvaluatorSpec",
+    "Failures",
+    "Gaussian",
+    "Identity",
+    "Log",
+    "NegLog",
+    "ObjectiveSpec",
+    "Parameter",
+    "ProposerSpec",
+    "Schedule",
+    "Sigmoid",
+    "SpaceSpec",
+    "Spec",
+    "Step",
+    "StopRule",
+    "SurrogateSpec",
+    "Term",
+    "Tick",
+    "Transform",
+]
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+class Parameter(Part):
+    """One continuous parameter of a ``box`` space."""
+
+    name: str = Field(min_length=1)
+    """What the evaluators and the history call it."""
+    lower: Number
+    """Smallest value, in ``unit``."""
+    upper: Number
+    """Largest value, in ``unit``."""
+    unit: str = ""
+    """As pint reads it; empty is dimensionless."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Parameter:
+        if not self.lower < self.upper:
+            raise ValueError(f"lower ({self.lower}) must be below upper ({self.upper})")
+        return self
+
+
+class SpaceSpec(Part):
+    """Where candidates live."""
+
+    kind: str
+    """``digits``, ``molecules``, ``box`` or a space that is plugged in."""
+    model: str | None = None
+    """Name of the model whose latent space it is; the space's default if absent."""
+    parameters: tuple[Parameter, ...] = ()
+    """Coordinates of a ``box``."""
+    filters: tuple[str, ...] = ()
+    """Known filters of the space that an object has to pass before anything is spent on it."""
+
+    @field_validator("parameters")
+    @classmethod
+    def _distinct(cls, value: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
+        names = [parameter.name for parameter in value]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise misplaced(f"a parameter {name!r} stands above already", index, "name")
+        return value
+
+    @model_validator(mode="after")
+    def _box(self) -> SpaceSpec:
+        if self.kind == "box" and not self.parameters:
+            raise ValueError("a box needs parameters: a list of {name, lower, upper, unit}")
+        if self.kind != "box" and self.parameters:
+            raise ValueError(f"only a box takes parameters, not a space of kind {self.kind!r}")
+        return self
+
+
+class EvaluatorSpec(Part):
+    """One evaluator and what is wanted of it."""
+
+    use: str
+    """Name of the evaluator, as ``assayloop evaluators list`` prints it."""
+    measures: tuple[str, ...] = Field(min_length=1)
+    """Measures wanted; each is asked for once in a spec."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Passed to the evaluator, which checks them."""
+    replicates: Whole = Field(default=1, ge=1, le=1000)
+    """How often each candidate is measured; it counts as one evaluation."""
+    attempts: Whole = Field(default=3, ge=1, le=100)
+    """How often a job is tried before it has failed."""
+    backoff: Seconds = 10.0
+    """Wait before the second attempt; doubled for each further one."""
+    timeout: Seconds | None = None
+    """A job without a result after this long is timed out; by default it may take for ever."""
+
+
+class SurrogateSpec(Part):
+    """The model of the measures."""
+
+    kind: str = "gp"
+    """``gp`` or a surrogate that is plugged in."""
+    at: Literal["proposed", "realised"] = "proposed"
+    """Whether it is fitted at the points proposed or at those the decoded objects encode to."""
+
+
+class ProposerSpec(Part):
+    """The strategy that picks points."""
+
+    kind: str = "gp"
+    """``random``, ``sobol``, ``gp`` or a proposer that is plugged in."""
+    initial: Whole = Field(default=10, ge=1, le=100_000)
+    """Evaluations before the surrogate is asked; drawn from the prior."""
+    batch: Whole = Field(default=1, ge=1, le=1000)
+    """Candidates a round."""
+
+
+class Budget(Part):
+    """What may be spent; the first limit reached ends the campaign."""
+
+    evaluations: Whole | None = Field(default=None, ge=1)
+    """Candidates sent to evaluators, whatever replicates and attempts they need."""
+    wall_time: Seconds | None = None
+    """Time that a driver works on it, added up over interruptions."""
+    cost: Number | None = Field(default=None, gt=0)
+    """In the unit in which the evaluators state theirs."""
+
+    @model_validator(mode="after")
+    def _some(self) -> Budget:
+        if self.evaluations is None and self.wall_time is None and self.cost is None:
+            raise ValueError("set at least one of evaluations, wall_time and cost")
+        return self
+
+
+class StopRule(Part):
+    """Ends the campaign early."""
+
+    target: Number | None = None
+    """The best feasible objective is at least as good as this."""
+    stagnation: Whole | None = Field(default=None, ge=1)
+    """That many evaluations without a better one."""
+
+    @model_validator(mode="after")
+    def _one(self) -> StopRule:
+        if (self.target is None) == (self.stagnation is None):
+            raise ValueError("a stop rule has exactly one of target and stagnation")
+        return self
+
+
+class Tick(Part):
+    """One scheduled advance."""
+
+    rounds: Whole | None = Field(default=None, ge=1)
+    """Rounds after which it ends; by default it goes on until it has to wait."""
+
+
+class Schedule(Part):
+    """When the campaign is advanced, for ``assayloop deploy``."""
+
+    cron: str | None = None
+    """Five fields: minute, hour, day of the month, month, day of the week."""
+    interval: Seconds | None = None
+    """Time from one start to the next."""
+    timezone: str = "UTC"
+    """IANA name of the zone in which ``cron`` is meant."""
+    mode: Literal["continue", "new"] = "continue"
+    """Whether a tick continues the campaign or starts another."""
+    overlap: Literal["skip", "queue"] = "skip"
+    """What becomes of a tick that is due while one is running."""
+
+    @field_validator("cron")
+    @classmethod
+    def _cron(cls, value: str | None) -> str | None:
+        from croniter import croniter  # type: ignore[import-untyped]
+
+        if value is None:
+            return None
+        fields = value.split()
+        # Seconds, @daily, and R and H ("random", "hashed") are croniter's own; Prefect refuses
+        # the last two, and a spec that is good here must be good there.
+        own = any(field[0] in "@rRhH" for field in fields)
+        if len(fields) != 5 or own or not croniter.is_valid(value):
+            raise ValueError("not a cron expression; write five fields, such as '0 2 * * *'")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: "Europe" is a directory
+            raise ValueError("not an IANA time zone, such as Europe/Berlin") from None
+        return value
+
+    @model_validator(mode="after")
+    def _one(self) -> Schedule:
+        if (self.cron is None) == (self.interval is None):
+            raise ValueError("a schedule has exactly one of cron and interval")
+        return self
+
+
+class Failures(Part):
+    """When failing jobs pause the campaign."""
+
+    share: Number = Field(default=0.5, gt=0, le=1)
+    """Share of the ended jobs that may fail."""
+    after: Whole = Field(default=10, ge=1)
+    """Jobs ended before the share is looked at."""
+
+
+class Spec(Part):
+    """The whole campaign."""
+
+    name: str
+    """Lower-case letters, digits, dot, dash and underscore."""
+    description: str = ""
+    """What it is for; shown in the report."""
+    space: SpaceSpec
+    """Where candidates live."""
+    evaluators: tuple[EvaluatorSpec, ...] = Field(min_length=1)
+    """Who measures."""
+    objective: ObjectiveSpec
+    """What is optimised."""
+    surrogate: SurrogateSpec = SurrogateSpec()
+    """The model of the measures."""
+    proposer: ProposerSpec = ProposerSpec()
+    """The strategy that picks points."""
+    budget: Budget
+    """What may be spent."""
+    stop: tuple[StopRule, ...] = ()
+    """Rules that end it early; the first that holds does."""
+    failures: Failures = Failures()
+    """When failing jobs pause it."""
+    in_flight: Whole = Field(default=0, ge=0)
+    """0 waits for the whole round; n opens the next while at most n jobs are open."""
+    tick: Tick = Tick()
+    """One scheduled advance."""
+    schedule: Schedule | None = None
+    """When it is advanced, once deployed."""
+    seed: Whole = Field(default=0, ge=0, lt=2**32)
+    """The same seed gives the same campaign."""
+    threads: Whole = Field(default=1, ge=1, le=256)
+    """Threads for the numerics: results are bit-equal for one number of them."""
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        if not _NAME.fullmatch(value):
+            raise ValueError("use lower-case letters, digits, '.', '-' and '_', at most 63")
+        return value
+
+    @field_validator("evaluators")
+    @classmethod
+    def _asked_once(cls, value: tuple[EvaluatorSpec, ...]) -> tuple[EvaluatorSpec, ...]:
+        names: set[str] = set()
+        measures: set[str] = set()
+        for i, evaluator in enumerate(value):
+            if evaluator.use in names:  # jobs are named by it
+                raise misplaced(f"{evaluator.use!r} stands above already; join the two", i, "use")
+            names.add(evaluator.use)
+            for j, measure in enumerate(evaluator.measures):
+                if measure in measures:
+                    raise misplaced(f"{measure!r} is asked for above already", i, "measures", j)
+                measures.add(measure)
+        return value
+
+    @model_validator(mode="after")
+    def _given(self) -> Spec:
+        used = [
+            (("terms", i), term.measure)
+            for i, term in enumerate(self.objective.terms)
+            if term.measure != LOG_PRIOR
+        ]
+        used += [
+            (("constraints", i), constraint.measure)
+            for i, constraint in enumerate(self.objective.constraints)
+        ]
+        for path, measure in used:
+            if measure not in self.measures:
+                raise misplaced(
+                    f"no evaluator of this spec gives {measure!r}; measures asked for: "
+                    + ", ".join(self.measures),
+                    *("objective", *path, "measure"),
+                )
+        return self
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Every measure asked for, in the order of the spec."""
+        return tuple(m for evaluator in self.evaluators for m in evaluator.measures)

@@ -1,0 +1,1 @@
+"""Models of digits: classifiers, convolutional and dense autoencoders."""

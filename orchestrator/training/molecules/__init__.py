@@ -1,0 +1,1 @@
+"""Models of molecules as SELFIES, their data, figures and comparison with MOSES."""

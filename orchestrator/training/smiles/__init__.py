@@ -1,0 +1,1 @@
+"""Models of molecules as one-hot SMILES."""

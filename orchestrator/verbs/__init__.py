@@ -1,0 +1,1 @@
+"""What the five verbs of the loop are made of; `orchestrator/loop.py` is read first."""
