@@ -31,6 +31,7 @@ from db.session import now
 from db.states import CampaignState
 from orchestrator.verbs import (
     arrivals,
+    batches,
     candidates,
     computing,
     dataset,
@@ -200,7 +201,7 @@ def evaluate(parts: Parts) -> int:
     moved = 0
     for name, evaluator in parts.evaluators.items():
         moved += dispatch.recover(parts, name, evaluator)
-        while batch := dispatch.intend(parts, name, evaluator):
+        while batch := batches.intend(parts, name, evaluator):
             moved += dispatch.submit(parts, batch, evaluator)
         moved += arrivals.collect(parts, name, evaluator)
     return moved + arrivals.expire(parts)

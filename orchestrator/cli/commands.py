@@ -125,10 +125,10 @@ COMMANDS = (
     ),
     Command(
         "audit verify",
-        "audit.verify_anchor_replay:verify",
+        "audit.verify:verify",
         "Verify chains, tables, artifacts and anchors.",
     ),
-    Command("audit anchor", "audit.verify_anchor_replay:anchor", "Sign the heads of all chains."),
+    Command("audit anchor", "audit.anchor:anchor", "Sign the heads of all chains."),
     Command("audit keys create", "audit.anchor_keys:create", "Make a key that signs anchors."),
     Command("audit keys list", "audit.anchor_keys:list_keys", "List the keys, good and revoked."),
     Command(
@@ -139,7 +139,7 @@ COMMANDS = (
         "audit.anchor_keys:revoke",
         "Let nothing count that a key signs from now on.",
     ),
-    Command("audit replay", "audit.verify_anchor_replay:replay", "Compute stored proposals again."),
+    Command("audit replay", "audit.replay:replay", "Compute stored proposals again."),
     Command("audit explain", "audit.explain:explain", "Say all that is known of a candidate."),
     Command("audit taint", "audit.taint:taint", "List what was computed from corrected values."),
     Command(

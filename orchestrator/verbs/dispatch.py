@@ -9,130 +9,18 @@ silence. Deliveries are stored byte for byte before they are read and acknowledg
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from sqlalchemy.orm import Session
-
-from adapters import protocol
 from adapters.messages import plain
-from adapters.protocol import Delivery, Evaluator, EvaluatorError, Sample, Ticket
-from db import artifacts, repository
+from adapters.protocol import Delivery, Evaluator, EvaluatorError, Ticket
+from db import repository
 from db.ledger import Draft
-from db.models import Batch, Candidate, Job
-from db.session import MICROSECONDS, now
-from db.states import CampaignState, JobState, move
+from db.models import Job
+from db.session import now
+from db.states import JobState, move
 from orchestrator.verbs.arrivals import acknowledge, answered, receive
+from orchestrator.verbs.batches import Intent, committed
 from orchestrator.verbs.endings import fail
 from orchestrator.wiring import Parts
-
-
-@dataclass(frozen=True)
-class Intent:
-    """A batch that is committed and about to be submitted."""
-
-    number: int
-    jobs: tuple[Job, ...]
-    batch: protocol.Batch
-
-
-# Intent ---------------------------------------------------------------------------------------
-
-
-def intend(parts: Parts, name: str, evaluator: Evaluator) -> Intent | None:
-    """Commit the intent to submit the next queued jobs of an evaluator; None if there are none."""
-    at = now()
-    with parts.database.read() as session:
-        if not _due(session, parts, name, at):
-            return None
-    with parts.write() as session:
-        campaign = repository.campaign(session, parts.campaign)
-        jobs = _due(session, parts, name, at)[: evaluator.capabilities.batch_size]
-        if not jobs or campaign.state != CampaignState.RUNNING:
-            return None
-        number = repository.next_number(session, Batch, parts.campaign)
-        draft = Draft("submit", {"evaluator": name})
-        draft.new("batch", number=number, evaluator=name, key=f"{parts.campaign}/batch/{number}")
-        for position, job in enumerate(jobs):
-            _begin(parts, draft, job, number, position, at)
-        draft.set(
-            "campaign",
-            id=parts.campaign,
-            evaluations=campaign.evaluations + _first_sent(session, jobs),
-            cost=campaign.cost + sum(job.cost for job in jobs),
-        )
-        parts.append(session, draft)
-    return _intent(parts, name, number)
-
-
-def _due(session: Session, parts: Parts, name: str, at: int) -> list[Job]:
-    queued = repository.jobs(session, parts.campaign, [JobState.QUEUED], evaluator=name)
-    return [job for job in queued if job.not_before is None or job.not_before <= at]
-
-
-def _begin(parts: Parts, draft: Draft, job: Job, batch: int, position: int, at: int) -> None:
-    timeout = parts.part(job.evaluator).timeout
-    draft.set(
-        "job",
-        number=job.number,
-        state=str(move(job.key, job.state, JobState.SUBMITTING)),
-        attempts=job.attempts + 1,
-        batch=batch,
-        position=str(position),
-        not_before=None,
-        deadline=None if timeout is None else at + int(timeout * MICROSECONDS),
-    )
-    draft.new(
-        "attempt",
-        job=job.number,
-        number=job.attempts + 1,
-        batch=batch,
-        state="submitting",
-        reason="",
-        reference="",
-        delivery=None,
-        receipt=None,
-        started_at=at,
-        submitted_at=None,
-        delivered_at=None,
-        ended_at=None,
-    )
-
-
-def _first_sent(session: Session, jobs: Sequence[Job]) -> int:
-    """How many candidates are sent to an evaluator for the first time."""
-    count = 0
-    for candidate in {job.candidate for job in jobs}:
-        others = repository.jobs_of_candidate(session, jobs[0].campaign, candidate)
-        count += all(job.attempts == 0 for job in others)
-    return count
-
-
-def _intent(parts: Parts, name: str, number: int) -> Intent:
-    """The committed batch of that number, as the evaluator is to see it."""
-    with parts.database.read() as session:
-        batch = session.get_one(Batch, (parts.campaign, number))
-        rows = repository.jobs(session, parts.campaign, [JobState.SUBMITTING], evaluator=name)
-        jobs = tuple(job for job in rows if job.batch == number)
-        sent = tuple(
-            protocol.Job(
-                key=job.key,
-                sample=_sample(session, parts, job),
-                measures=parts.part(name).measures,
-                replicate=job.replicate,
-            )
-            for job in jobs
-        )
-    return Intent(number, jobs, protocol.Batch(batch.key, sent))
-
-
-def _sample(session: Session, parts: Parts, job: Job) -> Sample:
-    candidate = session.get_one(Candidate, (parts.campaign, job.candidate))
-    content: str | bytes | None = candidate.object
-    if candidate.artifact is not None:
-        content = artifacts.get(session, parts.campaign, candidate.artifact)
-    assert content is not None, f"candidate {job.candidate} has a job and no object"
-    return Sample(parts.space.sample_kind, content)
-
 
 # Ticket and outcome ---------------------------------------------------------------------------
 
@@ -228,7 +116,7 @@ def recover(parts: Parts, name: str, evaluator: Evaluator) -> int:
         _park(parts, doubtful, "the driver stopped while the evaluator was being asked")
         return len(doubtful)
     for number in sorted({job.batch for job in doubtful if job.batch is not None}):
-        submit(parts, _intent(parts, name, number), evaluator)
+        submit(parts, committed(parts, name, number), evaluator)
     return len(doubtful)
 
 

@@ -9,8 +9,9 @@ from sqlalchemy.orm import Session
 from db import repository
 from db.ledger import Draft
 from db.models import Candidate, Job
-from db.session import MICROSECONDS, now
-from db.states import CampaignState, JobState, move
+from db.session import now
+from db.states import CampaignState, JobState
+from orchestrator.verbs.retries import retry_or_fail
 from orchestrator.wiring import Parts
 
 
@@ -24,22 +25,6 @@ def end_attempt(draft: Draft, job: Job, state: str, reason: str) -> None:
         reason=reason,
         ended_at=now(),
     )
-
-
-def retry_or_fail(
-    session: Session, draft: Draft, parts: Parts, job: Job, reason: str, *, transient: bool
-) -> None:
-    """Draft the job's return to the queue, with back-off, or its failure."""
-    limits = parts.part(job.evaluator)
-    stopped = CampaignState(repository.campaign(session, parts.campaign).state).over
-    if transient and job.attempts < limits.attempts and not stopped:
-        wait = limits.backoff * 2 ** (job.attempts - 1)
-        state = move(job.key, job.state, JobState.QUEUED)
-        later = now() + int(wait * MICROSECONDS)
-        draft.set("job", number=job.number, state=str(state), reason=reason, not_before=later)
-    else:
-        state = move(job.key, job.state, JobState.FAILED)
-        draft.set("job", number=job.number, state=str(state), reason=reason)
 
 
 def fail(

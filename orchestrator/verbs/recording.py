@@ -25,6 +25,7 @@ from db.ledger import Draft
 from db.models import Artifact, Candidate, Job, Measurement
 from db.states import JobState, move
 from orchestrator.verbs import dataset, endings, stopping
+from orchestrator.verbs.retries import retry_or_fail
 from orchestrator.wiring import Parts
 
 
@@ -88,7 +89,7 @@ def record(parts: Parts, key: str, delivery: Delivery, outcome: Outcome) -> None
                 draft.set("job", number=job.number, state=str(state), reason=reason)
             else:
                 transient = outcome.transient
-                endings.retry_or_fail(session, draft, parts, job, reason, transient=transient)
+                retry_or_fail(session, draft, parts, job, reason, transient=transient)
         endings.close_rounds(session, draft, parts.campaign, [job])
         settle_campaign(session, draft, parts)
         endings.pause_if_failing(session, draft, parts)

@@ -31,7 +31,7 @@ from db.session import Database
 from orchestrator import driver, wiring
 from orchestrator.people import actors, campaigns
 from orchestrator.settings import Settings
-from orchestrator.verbs import dispatch
+from orchestrator.verbs import batches
 from tests.faults import campaign
 from tests.faults.boundaries import Crossings
 
@@ -86,11 +86,11 @@ def run_campaign(
 
 def remove_intents_commit() -> None:
     """Make intent and outcome one transaction, as if the intent were never committed by itself."""
-    intend, write, read = dispatch.intend, Database.write, Database.read
+    intend, write, read = batches.intend, Database.write, Database.read
     intending = False
     held: list[tuple[Session, ExitStack]] = []
 
-    def intend_only(parts: wiring.Parts, name: str, evaluator: Evaluator) -> dispatch.Intent | None:
+    def intend_only(parts: wiring.Parts, name: str, evaluator: Evaluator) -> batches.Intent | None:
         nonlocal intending
         intending = True
         try:
@@ -121,6 +121,6 @@ def remove_intents_commit() -> None:
             held[0][0].expire_all()  # as a session of its own would, it reads everything anew
             yield held[0][0]
 
-    setattr(dispatch, "intend", intend_only)  # noqa: B010
+    setattr(batches, "intend", intend_only)  # noqa: B010
     setattr(Database, "write", write_both)  # noqa: B010
     setattr(Database, "read", read_uncommitted)  # noqa: B010

@@ -22,7 +22,7 @@ from db.ledger import Draft
 from db.models import SYSTEM, Campaign
 from db.session import Database
 from orchestrator.errors import BadInput, Unverified
-from orchestrator.history.export import table_files
+from orchestrator.history.export import table_files, whole_files
 from orchestrator.history.export.campaign_database import extract
 from orchestrator.history.listings import candidate_table
 from orchestrator.history.verify.verification import verify
@@ -122,7 +122,7 @@ def test_what_fails_leaves_nothing_and_keeps_what_was_there(tmp_path: Path) -> N
         raise OSError(28, "No space left on device")
 
     def write(*, force: bool) -> None:
-        with table_files.writing(out, force=force) as partial:
+        with whole_files.writing(out, force=force) as partial:
             table_files.write(partial, "csv", [table_files.Column("n", "int")], broken())
 
     with pytest.raises(BadInput, match="cannot be written: No space left on device"):

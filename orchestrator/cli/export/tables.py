@@ -40,14 +40,14 @@ def parquet(name: CampaignName, out: Out, at: At = None, force: Force = False) -
 
 def _table(name: str, form: str, out: Path, at: str | None, force: bool) -> None:
     from orchestrator import wiring
-    from orchestrator.history.export import table_files
+    from orchestrator.history.export import table_files, whole_files
     from orchestrator.history.listings import at_moment, candidate_table
     from orchestrator.people import campaigns
 
     database = wiring.database(Settings.read())
     row = campaigns.find(database, name)
     with (
-        table_files.writing(out, force=force) as partial,
+        whole_files.writing(out, force=force) as partial,
         at_moment.at(database, row, at) as side,
         side.database.read() as session,
     ):
@@ -63,7 +63,7 @@ def jsonl(name: CampaignName, out: Out, force: Force = False) -> None:
     `payload` is the exact text that was hashed.
     """
     from orchestrator import wiring
-    from orchestrator.history.export import table_files
+    from orchestrator.history.export import whole_files
     from orchestrator.history.export.crate.export import entries
     from orchestrator.people import campaigns
 
@@ -71,7 +71,7 @@ def jsonl(name: CampaignName, out: Out, force: Force = False) -> None:
     row = campaigns.find(database, name)
     count = 0
     with (
-        table_files.writing(out, force=force) as partial,
+        whole_files.writing(out, force=force) as partial,
         database.read() as session,
         partial.open("wb") as file,
     ):

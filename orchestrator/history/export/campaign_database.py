@@ -19,7 +19,7 @@ from db.ledger import Actor
 from db.models import SYSTEM, Anchor, ArtifactChunk, Campaign
 from db.session import Database
 from orchestrator.errors import BadInput, Unverified
-from orchestrator.history.export import table_files
+from orchestrator.history.export import whole_files
 from orchestrator.history.export.crate.importing import note_elsewhere
 from orchestrator.history.keeping.copy_database import batches
 from orchestrator.history.keeping.refold_into_database import refill
@@ -47,7 +47,7 @@ def extract(
     """
     if "?" in str(out):  # begins the options in a database's URL
         raise BadInput.of("--out", f"{out}: a question mark cannot be part of the path")
-    with table_files.writing(out, force=force) as partial:
+    with whole_files.writing(out, force=force) as partial:
         made = Database(f"sqlite:///{partial}")
         try:
             _fill(database, made, campaign, actor)

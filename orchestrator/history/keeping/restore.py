@@ -9,7 +9,7 @@ from pathlib import Path
 from db import migrate
 from db.session import Database
 from orchestrator.errors import BadInput
-from orchestrator.history.export import table_files
+from orchestrator.history.export import whole_files
 from orchestrator.history.keeping import backup, copy_database, postgres_tools
 from orchestrator.history.keeping.backup import Manifest
 from orchestrator.settings import TOOLS, Settings
@@ -66,7 +66,7 @@ def _put(file: Path, settings: Settings) -> None:
     """Copy a file beside its place, and give it its name when it is whole."""
     target = settings.sqlite_file
     assert target is not None
-    with table_files.growing(target, "--to") as partial:
+    with whole_files.growing(target, "--to") as partial:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, partial)
         with partial.open("rb+") as data:

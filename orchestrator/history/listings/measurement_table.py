@@ -13,7 +13,7 @@ from db.models import Campaign, Candidate, LedgerEntry, Measurement, Measurement
 from db.session import Database
 from orchestrator import moments
 from orchestrator.errors import BadInput
-from orchestrator.history.export import table_files
+from orchestrator.history.export import table_files, whole_files
 from orchestrator.history.export.table_files import FORMATS, Column
 
 if TYPE_CHECKING:
@@ -174,5 +174,5 @@ def export(
     """
     if form not in FORMATS:
         raise BadInput.of("--format", f"{form!r} is unknown", f"one of {', '.join(FORMATS)}")
-    with table_files.writing(out, force=True) as partial:
+    with whole_files.writing(out, force=True) as partial:
         return table_files.write(partial, form, COLUMNS, rows(database, campaign, conditions, last))

@@ -22,7 +22,7 @@ from orchestrator.latent import chemistry
 from orchestrator.latent.protocol import SpaceError
 from orchestrator.latent.tokens import Vocabulary, learn
 from orchestrator.training.data import prepared, sha256, write_atomically
-from orchestrator.training.data_sets import read_smiles
+from orchestrator.training.smiles_files import read_smiles
 
 MAX_ATOMS = 100
 """Larger molecules are skipped: none of the training sets' purposes needs them, and one of

@@ -18,7 +18,6 @@ import numpy as np
 from orchestrator.latent.molecule_codec import Codec
 from orchestrator.latent.protocol import SpaceError
 from orchestrator.training.data import sha256, write_atomically
-from orchestrator.training.data_sets import read_smiles
 from orchestrator.training.molecules import chemnet
 from orchestrator.training.molecules.autoencoder import MoleculeTask
 from orchestrator.training.molecules.chemnet import Moments
@@ -31,6 +30,7 @@ from orchestrator.training.molecules.moses_metrics import (
     property_distances,
 )
 from orchestrator.training.recipes import Recipe
+from orchestrator.training.smiles_files import read_smiles
 
 TEST_SETS: Mapping[str, str] = {"Test": "moses-test", "TestSF": "moses-scaffolds"}
 """Names of the test sets by what the metrics call them; properties are compared with the first."""

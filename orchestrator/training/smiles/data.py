@@ -20,8 +20,8 @@ from orchestrator.latent.protocol import SpaceError
 from orchestrator.latent.smiles_networks import REDUCTION
 from orchestrator.latent.smiles_tokens import Alphabet, split
 from orchestrator.training.data import prepared, sha256, write_atomically
-from orchestrator.training.data_sets import is_csv, read_columns, read_smiles
 from orchestrator.training.molecules.data import check_enough, distinct, whole
+from orchestrator.training.smiles_files import is_csv, read_columns, read_smiles
 
 LONGEST = 99
 """Tokens of a SMILES that is not skipped; with its end it fills 100 positions. In Tox21 97 of 100

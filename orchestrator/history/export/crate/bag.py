@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from orchestrator.errors import BadInput
-from orchestrator.history.export.table_files import growing
+from orchestrator.history.export.whole_files import growing
 
 
 @dataclass(frozen=True)

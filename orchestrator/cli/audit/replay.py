@@ -1,18 +1,16 @@
-"""``assayloop audit``: whether the history is what was written, and what can be proved from it."""
+"""``assayloop audit replay``: whether stored proposals come out again."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.terminal.options import AnchorFiles, AsJson, CampaignName, Trusted
+from orchestrator.cli.terminal.options import AsJson, CampaignName
 from orchestrator.cli.terminal.output import print_json, print_paragraph
-from orchestrator.cli.terminal.verification_progress import print_verified, summary, verified
 from orchestrator.errors import BadInput, ExitCode, Problem
 from orchestrator.settings import Settings
 
@@ -21,64 +19,6 @@ if TYPE_CHECKING:
 
 DETAILS = 8
 """Lines below a round that diverges."""
-
-
-def verify(
-    name: Annotated[
-        str | None,
-        typer.Argument(metavar="NAME", help="Only this campaign; by default all of them."),
-    ] = None,
-    files: AnchorFiles = None,
-    trust: Trusted = None,
-    as_json: AsJson = False,
-) -> None:
-    """Verify chains, tables, artifacts and anchors; exit code 5 where something is wrong.
-
-    Each entry's hash is computed again, the tables are folded again from the ledger and compared
-    row by row, every artifact's bytes are hashed, and every anchor and signature is compared with
-    the entry it names. With --trust, nothing in the database says which keys are good.
-    """
-    from orchestrator import wiring
-    from orchestrator.history.verify.protections import Outside
-
-    settings = Settings.read()
-    outside = Outside.of(settings, tuple(files or ()), tuple(trust or ()))
-    database = wiring.database(settings)
-    found = verified(database, outside, name, quiet=as_json)
-    if as_json:
-        print_json(summary(found))
-    else:
-        print_verified(found)
-    raise typer.Exit(ExitCode.DONE if found.ok else ExitCode.UNVERIFIED)
-
-
-def anchor(
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Add them to this file, instead of the settings' one."),
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Sign the heads of all chains that grew, and keep what was signed outside the database.
-
-    Refused, with exit code 5, where a chain is not what an earlier anchor in the file says.
-    """
-    from orchestrator import wiring
-    from orchestrator.history.verify import anchor_keys
-    from orchestrator.people import actors
-
-    settings = Settings.read()
-    database = wiring.database(settings)
-    actors.current(database, actors.Scope.AUDIT)
-    made = anchor_keys.anchor(database, settings, out)
-    if as_json:
-        print_json([vars(one) for one in made])
-        return
-    target = out or settings.anchors
-    grew = "1 chain" if len(made) == 1 else f"{len(made)} chains"
-    said = f"{grew} grew, and the heads were signed" if made else "No chain has grown"
-    typer.echo(f"{said}. The anchors are in")
-    typer.echo(target)
 
 
 def replay(
