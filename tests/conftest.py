@@ -52,7 +52,7 @@ def postgresql() -> Iterator[URL]:
 def _cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Argon2 as it is, but for the cost of a guess: a test makes hundreds of hashes."""
     cheap = PasswordHasher.from_parameters(CHEAPEST)
-    monkeypatch.setattr("orchestrator.people.accounts._hasher", lambda: cheap)
+    monkeypatch.setattr("orchestrator.people.passwords._hasher", lambda: cheap)
 
 
 @pytest.fixture

@@ -17,11 +17,11 @@ from db.models import SYSTEM, Secret
 from db.session import Database, now
 from orchestrator.errors import AssayloopError, BadInput, Conflict, Denied, NotFound
 from orchestrator.history.verify.verification import verify
-from orchestrator.people import accounts, actors
+from orchestrator.people import accounts, actors, passwords
 from orchestrator.people.actors import ACTS, ROLES, Scope
 from orchestrator.settings import Settings
 
-HASHER = accounts._hasher
+HASHER = passwords._hasher
 """As it is outside of tests, which have a cheaper one."""
 PASSWORD = "correct horse battery"
 OTHER = "staple of another horse"
