@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 import yaml
 
+import orchestrator
 from orchestrator.cli.terminal.options import AsJson, Overrides
 from orchestrator.cli.terminal.output import duration, print_json, print_table
 from orchestrator.errors import BadInput, NotFound
@@ -69,8 +70,9 @@ def example(
 
 def _examples() -> Path:
     """Where the examples lie: beside the command line in a wheel, at the top of a checkout."""
-    packaged = Path(__file__).parents[1] / "examples"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "examples"
+    package = Path(orchestrator.__file__).parent
+    packaged = package / "examples"
+    return packaged if packaged.is_dir() else package.parent / "examples"
 
 
 def summary(spec: Spec) -> str:

@@ -17,7 +17,7 @@ from adapters.mnist_classifier.network import Classifier, DigitsCnn, read_weight
 from orchestrator.training.data import DigitData
 from orchestrator.training.recipes import Recipe
 
-SECOND = Path(__file__).parents[2] / "benchmarks" / "weights" / "digits-cnn-second"
+SECOND = Path(__file__).parents[3] / "benchmarks" / "weights" / "digits-cnn-second"
 """Weights and card of the second classifier, where the whole repository is at hand."""
 BLOCK = 500
 """Test images that a network sees at once."""
