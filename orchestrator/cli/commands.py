@@ -82,6 +82,7 @@ COMMANDS = (
         "Say whether a spec is good, and what is wrong with it.",
     ),
     Command("spec example", "campaigns.spec:example", "Print a spec that comes with assayloop."),
+    Command("spec keys", "campaigns.spec:keys", "List every key of a spec, with an example."),
     Command(
         "spec schema", "campaigns.spec:schema", "Print the JSON Schema of a spec, for editors."
     ),

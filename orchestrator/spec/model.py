@@ -81,7 +81,7 @@ class SpaceSpec(Part):
     """Where candidates live."""
 
     kind: str
-    """``digits``, ``molecules``, ``box`` or a space that is plugged in."""
+    """``automata``, ``box``, ``digits``, ``molecules``, ``smiles`` or one that is plugged in."""
     model: str | None = None
     """Name of the model whose latent space it is; the space's default if absent."""
     parameters: tuple[Parameter, ...] = ()

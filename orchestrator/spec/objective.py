@@ -23,6 +23,7 @@ class Log(Part):
 
     kind: Literal["log"]
     epsilon: Number = Field(default=1e-8, ge=0)
+    """Added first, so that a value of 0 has a logarithm."""
 
 
 class NegLog(Part):
@@ -30,6 +31,7 @@ class NegLog(Part):
 
     kind: Literal["neg_log"]
     epsilon: Number = Field(default=1e-8, ge=0)
+    """Added first, so that a value of 0 has a logarithm."""
 
 
 class Gaussian(Part):
@@ -37,7 +39,9 @@ class Gaussian(Part):
 
     kind: Literal["gaussian"]
     mean: Number
+    """The value that is best, where the transform is 1."""
     std: Number = Field(gt=0)
+    """How far from it the transform has fallen to 0.61."""
 
 
 class Sigmoid(Part):
@@ -45,7 +49,9 @@ class Sigmoid(Part):
 
     kind: Literal["sigmoid"]
     center: Number
+    """The value at which the transform is one half."""
     scale: Number = 1.0
+    """How far from there it has risen to 0.73; below 0 it falls instead."""
 
     @field_validator("scale")
     @classmethod
@@ -60,7 +66,9 @@ class Clip(Part):
 
     kind: Literal["clip"]
     lower: Number
+    """The value that becomes 0; above ``upper``, less is better."""
     upper: Number
+    """The value that becomes 1."""
 
     @model_validator(mode="after")
     def _distinct(self) -> Clip:
@@ -74,6 +82,7 @@ class Step(Part):
 
     kind: Literal["step"]
     threshold: Number
+    """The smallest value that becomes 1."""
 
 
 def _tagged(value: object) -> object:

@@ -10,7 +10,7 @@ import yaml
 
 import orchestrator
 from orchestrator.cli.terminal.options import AsJson, Overrides
-from orchestrator.cli.terminal.output import duration, print_json, print_table
+from orchestrator.cli.terminal.output import duration, print_json, print_paragraph, print_table
 from orchestrator.errors import BadInput, NotFound
 from orchestrator.spec.model import Spec
 
@@ -44,6 +44,41 @@ def schema() -> None:
     from pydantic.json_schema import GenerateJsonSchema
 
     print_json({"$schema": GenerateJsonSchema.schema_dialect, **Spec.model_json_schema()})
+
+
+def keys(
+    part: Annotated[
+        str, typer.Argument(metavar="[PART]", help="Only keys below it, such as `proposer`.")
+    ] = "",
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print all of them as a page, like docs/specs.md.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List every key of a spec: what it takes, its unit, its default and an example."""
+    from dataclasses import asdict
+
+    from orchestrator.spec import reference
+
+    if markdown:
+        typer.echo(reference.page(), nl=False)
+        return
+    found = [key for section in reference.sections() for key in section.keys]
+    if part:
+        every, part = found, part.strip(".")
+        found = [key for key in found if f"{key.path}.".startswith(f"{part}.")]
+        if not found:
+            above = {key.path.rpartition(".")[0] for key in every} - {""}
+            raise NotFound("part of a spec", part, sorted(above))
+    if as_json:
+        print_json([asdict(key) for key in found])
+        return
+    for key in found:
+        unit = f", {key.unit}" if key.unit else ""
+        default = "required" if key.required else f"default {reference.default(key)}"
+        typer.echo(f"{key.path}: {key.example}".replace("`", ""))
+        said = f"{key.what} Takes {key.kind}{unit}; {default}."
+        print_paragraph(said.replace("`", ""), "    ", "    ")
 
 
 def example(
