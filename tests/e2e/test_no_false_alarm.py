@@ -97,7 +97,7 @@ import os, sys
 from db.ledger import Draft, append
 from db.models import SYSTEM
 from db.session import Database, now
-from orchestrator import accounts, actors
+from orchestrator.people import accounts, actors
 from orchestrator.settings import Settings
 from tests import histories
 
