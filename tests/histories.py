@@ -8,12 +8,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import insert, select
 
 from db.ledger import Actor, Draft, append
-from db.models import SYSTEM, Anchor, LedgerEntry
+from db.models import SYSTEM, Anchor, LedgerEntry, Secret
 from db.session import Database
 from orchestrator.history.keeping import copy_database
 from orchestrator.history.verify import anchors, tables_from_ledger
+from orchestrator.people.accounts import fingerprint
 
 CAMPAIGN = "11111111-2222-4333-8444-555555555555"
+OTHER = CAMPAIGN.replace("1", "9")
 ACTOR = Actor("os account", "ada")
 KEY = Ed25519PrivateKey.from_private_bytes(b"secret of thirty-two characters.")
 
@@ -147,6 +149,50 @@ def everything(database: Database) -> None:
     for at, draft in enumerate((_proposed(), _decoded(), _sent(), _recorded(), told()), 3):
         entry = write(database, draft, at=at)
     write(database, _signed(entry), at=8)
+
+
+def more(database: Database) -> None:
+    """After :func:`everything`, a second row for each table of which it has one, and secrets."""
+    write(database, model(b"other weights"), chain=SYSTEM, at=9)
+    people = _people()
+    people.rows["new"]["account"][0] |= {"name": "bob", "full_name": "Bob", "role": "viewer"}
+    second = Ed25519PrivateKey.from_private_bytes(b"another of thirty-two characters")
+    key = second.public_key().public_bytes_raw().hex()
+    people.rows["new"]["signing_key"][0] |= {"key": key, "created_at": 9, "revoked_at": 10}
+    secrets = [_token("ada", "a" * 64), _token("bob", "b" * 64)]
+    people.about["secrets"] = {row["id"]: fingerprint(row) for row in secrets}
+    head = write(database, people, chain=SYSTEM, at=9)
+    with database.write(SYSTEM) as session:
+        session.execute(insert(Secret), secrets)
+        anchor = anchors.sign(KEY, SYSTEM, head.sequence, head.hash, 9)
+        session.execute(insert(Anchor), [vars(anchor)])
+    again = _proposed()
+    again.rows["new"].pop("candidate")
+    again.rows["new"]["fit"][0] |= {"number": 2, "data_size": 2, "previous": 1, "fitted_at": 9}
+    again.rows["new"]["round"][0] |= {"number": 2, "fit": 2, "position": 8, "stream": [7, 2, 1]}
+    again.rows["set"]["campaign"][0] |= {"rounds": 2}
+    again.new("batch", number=2, evaluator="other", key=f"{CAMPAIGN}/batch/2")
+    again.new(
+        "campaign_revision", revision=2, written={"a": 1}, resolved={}, model=None, reason="b"
+    )
+    flag(again, 2, "suspect")
+    entry = write(database, again, at=9)
+    signed = _signed(entry)
+    signed.rows["new"]["signature"][0] |= {"number": 2, "meaning": "approved", "signed_at": 10}
+    write(database, signed, at=10)
+    begin(database, OTHER, name="other", ordinal=1)
+
+
+def _token(account: str, hashed: str) -> dict[str, Any]:
+    return {
+        "id": f"{account}/{hashed[:8]}",
+        "account": account,
+        "kind": "token",
+        "hash": hashed,
+        "scopes": ["read"] if account == "ada" else ["read", "own"],
+        "created_at": 9,
+        "expires_at": 99 if account == "ada" else None,
+    }
 
 
 def model(weights: bytes) -> Draft:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 
 from sqlalchemy import text
 
@@ -29,25 +30,51 @@ class Intruder:
             for statement in statements:
                 connection.execute(text(statement), values)
 
+    def puts(self, table: str, rows: Sequence[Mapping[str, object]]) -> None:
+        """Put these rows in the place of all of a table."""
+        columns = list(rows[0])
+        insert = (
+            f"INSERT INTO {table} ({', '.join(columns)}) "
+            f"VALUES ({', '.join(f':{name}' for name in columns)})"
+        )
+        if self.database.engine.dialect.name == "sqlite":
+            self._on_sqlite((f"DELETE FROM {table}",), {})
+            self._on_sqlite((insert,), {}, rows)
+            return
+        with self.database.engine.begin() as connection:
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+            connection.execute(text(f"DELETE FROM {table}"))
+            connection.execute(text(insert), [dict(row) for row in rows])
+
     def leaves(self) -> None:
         """Put everything but the data back as it was."""
         if self._triggers:
             self._on_sqlite(tuple(self._triggers.values()), {})
             self._triggers = {}
 
-    def _on_sqlite(self, statements: tuple[str, ...], values: dict[str, object]) -> None:
+    def _on_sqlite(
+        self,
+        statements: tuple[str, ...],
+        values: Mapping[str, object],
+        many: Sequence[Mapping[str, object]] = (),
+    ) -> None:
         assert self.database.engine.url.database is not None
-        connection = sqlite3.connect(self.database.engine.url.database)
-        connection.execute("PRAGMA synchronous = OFF")
+        with closing(sqlite3.connect(self.database.engine.url.database)) as connection:
+            connection.execute("PRAGMA synchronous = OFF")
+            self._past_triggers(connection)
+            for statement in statements:
+                if many:
+                    connection.executemany(statement, many)
+                else:
+                    connection.execute(statement, values)
+            connection.commit()
+
+    def _past_triggers(self, connection: sqlite3.Connection) -> None:
         there = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
         if not self._triggers:
             self._triggers = dict(connection.execute(there))
             for name in self._triggers:
                 connection.execute(f"DROP TRIGGER {name}")
-        for statement in statements:
-            connection.execute(statement, values)
-        connection.commit()
-        connection.close()
 
     def rewrites(
         self, chain: str, first: int, changes: Mapping[str, str], *, numbered: int | None = None

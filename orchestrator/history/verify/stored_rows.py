@@ -52,7 +52,7 @@ def read(
 
 
 def _contents(session: Session, only: str | None) -> Iterator[tuple[str, str, Sequence[object]]]:
-    """Hash and size of the bytes of every artifact."""
+    """Hash and size of the bytes of every artifact; no hash where they are not its own."""
     source = tables_from_ledger.untyped(BYTES)
     query = (
         select(source.c.chain, source.c.sha256, source.c.number, source.c.data)
@@ -60,13 +60,14 @@ def _contents(session: Session, only: str | None) -> Iterator[tuple[str, str, Se
         .order_by(source.c.chain, source.c.sha256, source.c.number)
         .execution_options(yield_per=8)
     )
-    for (chain, _), chunks in groupby(session.execute(query), key=lambda chunk: chunk[:2]):
+    for (chain, sha256), chunks in groupby(session.execute(query), key=lambda chunk: chunk[:2]):
         hasher, size, whole = hashlib.sha256(), 0, True
         for expected, (_, _, number, data) in enumerate(chunks):
-            whole = whole and number == expected
+            whole = whole and number == expected and isinstance(data, bytes)
             hasher.update(data)
             size += len(data)
-        yield chain, BYTES, (hasher.hexdigest() if whole else "", size)
+        own = whole and hasher.hexdigest() == sha256
+        yield chain, BYTES, (sha256 if own else "", size)
 
 
 def dangling(session: Session, part: str, only: str | None) -> Iterator[Any]:

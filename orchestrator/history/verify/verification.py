@@ -1,15 +1,14 @@
 """Verification: whether the history is what was written, and the tables are its fold.
 
-What is checked, in this order: the schema's revision and tables; the triggers that refuse changes;
-the system chain; every campaign's chain against the genesis hash that the system chain keeps; the
-tables against the fold; artifacts against their hashes; and what :mod:`protection` looks at. A
-chain cannot show that its own tail was cut, or that it was rewritten from some entry on together
-with the tables: anchors show that.
+What is checked, in this order: the schema, with the triggers that refuse changes; the system chain;
+every campaign's chain against the genesis hash that the system chain keeps; the tables against the
+fold; artifacts against their hashes; and what :mod:`.protections` looks at. A chain cannot show
+that its own tail was cut, or that it was rewritten from some entry on together with the tables:
+anchors show that.
 
-Campaigns in which nothing is wrong are found quickly and in bounded memory by :mod:`screen`; the
-system chain and the others are folded as a whole here, to say what is wrong and where. Everything
-is read in one consistent view. What was tampered with is reported, whatever it is, and never
-raises.
+Campaigns in which nothing is wrong are found quickly and in bounded memory by :mod:`.quick_screen`;
+the system chain and the others are folded as a whole here, to say what is wrong and where. All is
+read in one consistent view. What was tampered with is reported, whatever it is, and never raises.
 """
 
 from __future__ import annotations
@@ -21,19 +20,20 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, cast
 
-from sqlalchemy import inspect, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from adapters.messages import plain, quote
-from db import migrate, repository, triggers
+from db import repository
 from db.columns import parse
-from db.models import SYSTEM, Base, LedgerEntry
+from db.models import SYSTEM, LedgerEntry
 from db.session import Database
 from orchestrator.errors import NotFound, Problem
 from orchestrator.history.verify import (
     chain_segment,
     protections,
     quick_screen,
+    schema,
     stored_rows,
     tables_from_ledger,
 )
@@ -117,15 +117,14 @@ def verify(
         NotFound: neither the tables nor the ledger know that campaign.
         BadInput: a file of anchors cannot be read.
     """
-    schema = list(_schema(database))
-    if schema:
-        return Verification(0, tuple(schema))
+    broken = tuple(schema.unreadable(database.engine))
+    if broken:
+        return Verification(0, broken)
     with database.read() as session, tables_from_ledger.every_text_readable(session.connection()):
         walk = _Walk(session, progress or (lambda entries: None))
-        for table, what in triggers.faults(session.connection()):
-            walk.report(f"table {table}", what)
+        walk.problems += schema.changes(session.connection())
         _chain(walk, SYSTEM)
-        there = set(repository.chains(session)) - {SYSTEM}
+        there = _chains(walk) - {SYSTEM}
         wanted = there | (walk.genesis.keys() - walk.elsewhere)
         if campaign is not None:
             wanted = {_chain_of(walk, campaign, wanted)}
@@ -142,20 +141,12 @@ def verify(
         return Verification(walk.entries, tuple(walk.problems), *counts, walk.heads)
 
 
-def _schema(database: Database) -> Iterator[Problem]:
-    """What keeps the tables from being read at all."""
-    found, needed = migrate.current(database.engine), migrate.newest()
-    if found != needed:
-        yield Problem("schema", f"is at revision {found}, and this release reads {needed}")
-        return
-    there = inspect(database.engine)
-    for name, table in Base.metadata.tables.items():
-        if not there.has_table(name):
-            yield Problem(f"table {name}", "is missing")
-            continue
-        columns = {kind["name"] for kind in there.get_columns(name)}
-        for missing in sorted(set(table.columns.keys()) - columns):
-            yield Problem(f"table {name}", f"has no column {missing}")
+def _chains(walk: _Walk) -> set[str]:
+    """The chains of which there are entries."""
+    found: set[object] = set(repository.chains(walk.session))  # a forged one may be anything
+    for chain in (one for one in found if not isinstance(one, str)):
+        walk.report("table ledger_entry", f"has entries of {quote(chain)}, which is no chain")
+    return {chain for chain in found if isinstance(chain, str)}
 
 
 def _chain_of(walk: _Walk, reference: str, chains: set[str]) -> str:
