@@ -35,6 +35,17 @@ PAYLOAD_VERSION = 1
 GENESIS = "0" * 64
 """What the first entry of a chain names as its predecessor."""
 
+KINDS = frozenset(
+    {
+        *("create", "revise", "pause", "resume", "stop", "finish"),
+        *("propose", "decode", "tell", "record", "refit", "correct", "flag", "sign"),
+        *("submit", "ticket", "deliver", "refuse", "park", "resolve", "lose", "expire"),
+        *("unreachable", "campaign", "model", "import", "key", "revoke key"),
+        *("account", "disable", "role", "password", "token", "logout"),
+    }
+)
+"""What an entry may be. One of another kind was written by a later release, or by none."""
+
 Row = dict[str, Any]
 
 

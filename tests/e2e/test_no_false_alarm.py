@@ -88,7 +88,7 @@ def test_a_database_that_was_dumped_and_restored(
             done = subprocess.run(tool, capture_output=True, text=True, check=False)
             assert (done.returncode, done.stderr) == (0, "")
     assert verify(laboratory).problems == ()
-    histories.write(laboratory, Draft("note"))
+    histories.write(laboratory, Draft("pause"))
     assert verify(laboratory).ok
 
 
@@ -197,10 +197,10 @@ def test_a_clock_that_was_set_back(laboratory: Database, settings: Settings) -> 
 
     with time_machine.travel("2036-01-01T00:00Z", tick=True) as clock:
         anchor_keys.create(laboratory, ACTOR, settings)
-        histories.write(laboratory, Draft("note"), at=time.time_ns() // 1000)
+        histories.write(laboratory, Draft("pause"), at=time.time_ns() // 1000)
         anchor_keys.anchor(laboratory, settings)
         set_back()
-        histories.write(laboratory, Draft("note"), at=time.time_ns() // 1000)
+        histories.write(laboratory, Draft("pause"), at=time.time_ns() // 1000)
         accounts.login(laboratory, "bob", PASSWORD)
         with laboratory.write(CAMPAIGN) as session:
             lease.release(session, lease.take(session, CAMPAIGN, time.time_ns() // 1000))

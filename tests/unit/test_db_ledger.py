@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
@@ -17,11 +18,12 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from db import artifacts, ledger, migrate, repository
-from db.ledger import GENESIS, Actor, Draft, append, apply, digest, fold
+from db.ledger import GENESIS, KINDS, Actor, Draft, append, apply, digest, fold
 from db.models import APPEND_ONLY, CHAIN_COLUMN, SYSTEM, Artifact, Base, Campaign, LedgerEntry
 from db.session import Database, now
 from orchestrator.history.verify.tables_from_ledger import raw
 from orchestrator.history.verify.verification import verify
+from orchestrator.people import campaigns
 from tests import histories
 from tests.histories import CAMPAIGN
 
@@ -110,7 +112,7 @@ def test_the_hash_is_what_the_documents_say() -> None:
 def test_a_payload_is_kept_to_the_byte(database: Database) -> None:
     """The text is what was hashed: no database may turn an é or a line end into another."""
     about = {"é": "e\u0301 𝒙 \u2028 \r\n", "numbers": [0.1, -0.0, 5e-324, 1e308]}
-    histories.write(database, Draft("note", about))
+    histories.write(database, Draft("pause", about))
     (entry,) = entries(database)
     expected = {"about": about, "new": {}, "set": {}}
     assert entry.payload == json.dumps(
@@ -122,7 +124,7 @@ def test_a_clock_that_was_set_back_is_marked_and_no_alarm(database: Database) ->
     """Times are kept as read: a wrong clock is a fact, and not a forgery."""
     histories.begin(database)
     for at in (100, 50, 50, 60):
-        histories.write(database, Draft("note"), at=at)
+        histories.write(database, Draft("pause"), at=at)
     assert [entry.clock_back for entry in entries(database)] == [False, False, True, False, False]
     assert [entry.at for entry in entries(database)] == [1, 100, 50, 50, 60]
     assert verify(database).ok
@@ -155,7 +157,7 @@ def test_who_it_was_is_kept(database: Database) -> None:
     """An account with a strange name is still an account."""
     actor = Actor("token", "a\udc80b", on_behalf_of="grace", mode="multi-user")
     with database.write(CAMPAIGN) as session:
-        append(session, CAMPAIGN, actor, Draft("note"), 1)
+        append(session, CAMPAIGN, actor, Draft("pause"), 1)
     (entry,) = entries(database)
     found = (entry.actor_kind, entry.actor_id, entry.on_behalf_of, entry.mode)
     assert found == ("token", "a\\udc80b", "grace", "multi-user")
@@ -177,7 +179,7 @@ def test_an_entry_and_its_rows_are_written_together_or_not_at_all(database: Data
 def test_a_change_of_a_row_that_is_not_there_is_refused(database: Database) -> None:
     """Else an entry could say what the tables do not show."""
     histories.begin(database)
-    draft = Draft("note")
+    draft = Draft("pause")
     draft.set("candidate", number=9, objective=1.0)
     with pytest.raises(ValueError, match="candidate has no row"):
         histories.write(database, draft)
@@ -277,7 +279,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 for number in range(count):
     with database.write(chain, "system") as session:
-        append(session, chain, Actor("os account", name), Draft("note", {"number": number}), now())
+        append(session, chain, Actor("os account", name), Draft("pause", {"number": number}), now())
 """
 
 
@@ -322,7 +324,7 @@ def test_a_reader_sees_one_moment(database: Database) -> None:
     with database.read() as session:
         before = repository.position(session, CAMPAIGN)
         other = Database(database.url)
-        histories.write(other, Draft("note"))
+        histories.write(other, Draft("pause"))
         other.close()
         assert repository.position(session, CAMPAIGN) == before
     with database.read() as session:
@@ -388,3 +390,19 @@ def test_campaigns_of_one_name_are_numbered(database: Database) -> None:
         histories.begin(database, CAMPAIGN.replace("1", "9"))
     with database.read() as session:
         assert session.scalars(select(Campaign.id)).all() == [CAMPAIGN]
+
+
+def test_the_kinds_of_entries_are_those_that_the_code_writes() -> None:
+    """An entry of a kind that is not listed is reported as somebody's forgery."""
+    written = {
+        kind.value
+        for folder in ("orchestrator", "db", "flows")
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "Draft"
+        for kind in ast.walk(node.args[0])
+        if isinstance(kind, ast.Constant)
+    }
+    assert written | {*campaigns._VERBS.values()} == KINDS

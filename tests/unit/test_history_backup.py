@@ -107,7 +107,7 @@ def test_a_backup_while_a_campaign_writes_is_of_one_moment(
     assert checked.entries == sum(number for number, _ in made.chains.values())
     with copy.read() as session:
         assert session.scalars(select(Lease)).all() == []
-    histories.write(copy, Draft("note"))
+    histories.write(copy, Draft("pause"))
     assert verify(copy).ok, "and it can be written again"
     copy.close()
 

@@ -163,7 +163,7 @@ def test_an_extract_is_one_campaign_that_verifies(database: Database, tmp_path: 
         assert json.loads(last.payload)["about"] == {"elsewhere": [other]}
     again = verify(taken)
     assert (again.ok, again.entries, again.anchors) == (True, found.entries, 1)
-    histories.write(taken, Draft("note"))  # it goes on, and its triggers refuse
+    histories.write(taken, Draft("pause"))  # it goes on, and its triggers refuse
     taken.close()
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from db.ledger import Actor, append
+from db import repository
+from db.ledger import Actor, append, digest
 from db.models import CHAIN_COLUMN, SYSTEM
 from db.session import Database
 from orchestrator.history.verify import anchor_keys, anchors
@@ -28,12 +29,14 @@ from tests.intruder import Intruder
 PAGE = Path(__file__).parents[2] / "docs" / "tamper.md"
 TRUSTED = KEY.public_key().public_bytes_raw().hex()
 SAYS = {
-    "chain": "was changed: its hash is|as the hash before it|what was between them is missing|"
+    "chain": "was changed: its hash is|as the hash before it|its kind is|"
+    "what was between them is missing|"
     "the system chain (says|names it|does not)|the clock (went|did not go) back",
     "fold": "by the ledger|cannot be folded|no entry made it$|the ledger has this row|"
     "of which the ledger has no",
+    "schema": "no release makes|as a release makes it",
     "artifacts": r"its bytes (were changed|are missing)|weights\.safetensors: was changed",
-    "triggers": "the trigger",
+    "triggers": "(the|a) trigger",
     "signatures": "signature [0-9]+: '",
     "secrets": "table secret",
     "anchor": ": anchor of |is no anchor",
@@ -208,6 +211,46 @@ def trigger_is_dropped(scene: Scene) -> None:
         connection.exec_driver_sql(f"DROP TRIGGER measurement_no_delete{where}")
 
 
+def entry_of_no_kind(scene: Scene) -> None:
+    """The last one, under a hash that fits."""
+    with scene.intruder.database.read() as session:
+        entry = list(repository.entries(session, CAMPAIGN))[-1]
+    entry.kind = "mend"
+    scene.does(
+        "UPDATE ledger_entry SET kind = 'mend', hash = :hash "
+        f"{INSIDE} AND sequence = {entry.sequence}",
+        hash=digest(entry),
+    )
+
+
+def bytes_under_another_hash(scene: Scene) -> None:
+    """A picture in the place of a result, which has none then."""
+    scene.does(
+        f"DELETE FROM artifact_chunk{INSIDE} AND sha256 = "
+        "(SELECT delivery FROM measurement WHERE number = 1)",
+        "UPDATE artifact_chunk SET sha256 = (SELECT delivery FROM measurement WHERE number = 1)"
+        f"{INSIDE}",
+    )
+
+
+def schema(*statements: str) -> Act:
+    """Change the schema, as its owner can."""
+
+    def act(scene: Scene) -> None:
+        with scene.intruder.database.engine.begin() as connection:
+            for one in statements:
+                connection.exec_driver_sql(one)
+
+    return act
+
+
+def trigger_is_added(scene: Scene) -> None:
+    """One that does nothing yet."""
+    sqlite = scene.intruder.database.engine.dialect.name == "sqlite"
+    act = "BEGIN SELECT 1; END" if sqlite else "EXECUTE FUNCTION assayloop_refuse()"
+    schema(f"CREATE TRIGGER more AFTER INSERT ON job FOR EACH ROW {act}")(scene)
+
+
 def secret_is_planted(scene: Scene) -> None:
     """A token of somebody's, past every command."""
     scene.does(
@@ -294,8 +337,28 @@ MATRIX: list[tuple[str, Act, str]] = [
         "trusted key",
     ),
     ("an artifact changed", artifact_is_changed, "artifacts"),
+    ("the bytes of an artifact put under another's hash", bytes_under_another_hash, "artifacts"),
     ("a weight file changed", weights_are_changed, "artifacts"),
     ("a trigger dropped", trigger_is_dropped, "triggers"),
+    ("a trigger added", trigger_is_added, "triggers, schema"),
+    ("a table added", schema("CREATE TABLE more (x INTEGER)"), "schema"),
+    ("a column added", schema("ALTER TABLE candidate ADD COLUMN more TEXT"), "schema"),
+    ("a view over a table", schema("CREATE VIEW more AS SELECT * FROM candidate"), "schema"),
+    (
+        "an index changed",
+        schema(
+            "DROP INDEX ix_job_campaign_state",
+            "CREATE INDEX ix_job_campaign_state ON job (campaign, evaluator)",
+        ),
+        "schema",
+    ),
+    ("the role of an account changed", sql("UPDATE account SET role = 'admin'"), "fold"),
+    ("an entry of a kind that there is not", entry_of_no_kind, "chain"),
+    (
+        "a lease changed",
+        sql("INSERT INTO lease VALUES ('x', 1, 'host', 1, 0.0, 1)"),
+        "nothing",
+    ),
     ("a file of anchors changed", anchor_is_changed, "anchor"),
     (
         "a signature moved to another entry, in its table",

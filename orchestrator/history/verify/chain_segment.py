@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from adapters.messages import quote
 from db.columns import parse
-from db.ledger import GENESIS, Row, changes, digest
+from db.ledger import GENESIS, KINDS, Row, changes, digest
 from db.models import LedgerEntry
 from orchestrator.history.verify import tables_from_ledger
 
@@ -153,7 +153,9 @@ def link_faults(entry: LedgerEntry, last: LedgerEntry | None) -> Iterator[str]:
 def content_faults(
     entry: LedgerEntry, last: LedgerEntry | None, *, canonical: bool
 ) -> Iterator[str]:
-    """What is wrong with an entry's time, and with its payload, which is canonical JSON or not."""
+    """What is wrong with an entry's kind and time, and whether its payload is canonical JSON."""
+    if entry.kind not in KINDS:
+        yield f"its kind is {quote(entry.kind)}, which this release does not know"
     if not canonical:
         yield "its payload is not canonical JSON"
     back = last is not None and entry.at < last.at
