@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.orm import Session, sessionmaker
+
+from orchestrator import private_files
 
 BUSY_TIMEOUT_S = 60.0
 """How long a SQLite writer waits for another; transactions take milliseconds."""
@@ -25,10 +28,21 @@ def now() -> int:
 
 
 def connect(url: str) -> Engine:
-    """An engine for SQLite (WAL, foreign keys on) or PostgreSQL, by SQLAlchemy URL."""
+    """An engine for SQLite (WAL, foreign keys on) or PostgreSQL, by SQLAlchemy URL.
+
+    A SQLite file that is not there is made for its owner alone.
+    """
     if not url.startswith("sqlite"):
         return create_engine(url, pool_size=2, max_overflow=2, pool_pre_ping=True)
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+
+    @event.listens_for(engine, "do_connect")
+    def _reserve(_dialect: object, _record: object, given: list[Any], _options: object) -> None:
+        # Before SQLite makes it: what lies beside it is made with its mode.
+        place = str(given[0])
+        if place != ":memory:" and not place.startswith("file:"):
+            with suppress(OSError):  # of which SQLite tells
+                private_files.reserve(Path(place))
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: object) -> None:

@@ -18,7 +18,7 @@ from db import lease, migrate, repository
 from db.ledger import Actor, Draft, append
 from db.models import Campaign, CampaignRevision, LedgerEntry
 from db.session import Database, now
-from orchestrator import recorded_model
+from orchestrator import private_files, recorded_model
 from orchestrator.errors import BadInput, Busy, Conflict, SchemaMismatch
 from orchestrator.latent import registry as spaces
 from orchestrator.latent.protocol import Space, SpaceError
@@ -135,7 +135,7 @@ def upgrade(settings: Settings) -> Database:
     file = settings.sqlite_file
     with reachable(settings):
         if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            private_files.make_folder(file.parent)
         opened = Database(settings.database_url)
         migrate.upgrade(opened.engine)
     return opened

@@ -215,7 +215,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from db.session import Database
-from orchestrator.history import backup
+from orchestrator.history.keeping import backup
 from orchestrator.settings import Settings
 def progress(done, total):
     os.kill(os.getpid(), signal.SIGKILL)

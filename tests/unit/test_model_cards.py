@@ -92,9 +92,7 @@ def test_the_hash_is_that_of_a_document_that_says_its_format() -> None:
     assert model_cards.model_hash(card) == hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_a_card_recorded_with_the_hash_of_the_weights_is_compared_by_what_it_says() -> (
-    None
-):
+def test_a_card_recorded_with_the_hash_of_the_weights_is_compared_by_what_it_says() -> None:
     """A release that adds an entry to its cards does not end the campaigns of the one before."""
     old = {"task": "t", "network": {"latent": 2}, "weights_sha256": "ab"}
     assert model_cards.differences("ab", old, {**old, "scale": 2}) == []
