@@ -18,7 +18,7 @@ FORMAT = "assayloop/model/2"
 WEIGHTS = "weights_sha256"
 
 DESCRIPTIVE = frozenset(
-    {"name", "description", "parameters", "data", "training", "metrics", "versions"}
+    {"name", "description", "parameters", "data", "training", "metrics", "telling", "versions"}
 )
 """Entries of a card that only people read. Every other decides, since a space of somebody's own may
 read any."""

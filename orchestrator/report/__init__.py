@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import ValidationError
 
+from db.models import Campaign
 from db.session import now
 from orchestrator import moments, private_files
 from orchestrator.report import words
@@ -46,6 +47,11 @@ def write(parts: Parts, path: Path, checked: Checked | None = None) -> Path:
         known = Known.read(session, parts)
         review = None if checked is None else Review.read(session, parts, known, checked)
     return page_file("report.html.j2", _page(parts, known) | {"review": review}, path)
+
+
+def usual_place(settings: Settings, campaign: Campaign) -> Path:
+    """Where the report of a campaign lies unless somebody says otherwise."""
+    return settings.reports / f"{campaign.name}-{campaign.ordinal}.html"
 
 
 def page_file(template: str, said: dict[str, Any], path: Path) -> Path:
