@@ -169,7 +169,7 @@ def _number(place: str, given: object) -> float:
     """What somebody gave for a number, numbers of numpy and other libraries among them.
 
     Raises:
-        BadInput: it is text, a truth value, a list or None; names the place, and says what is right.
+        BadInput: it is text, a truth value, a list or None; names the place and what is right.
     """
     what = f"{given!r:.200} is no number"
     if isinstance(given, str):
