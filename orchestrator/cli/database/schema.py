@@ -66,12 +66,10 @@ def check(as_json: AsJson = False) -> None:
         told = [_described(one) for one in exposed]
         print_json({"ok": not problems, **shown, "problems": rows, "open": told})
         raise typer.Exit(ExitCode.BAD_INPUT if problems else ExitCode.DONE)
-    if not problems:
-        said = f"{settings.shown_url} is at revision {migrate.newest()}, and so are its tables."
-        typer.echo(said)
-    _say_open(exposed)
-    if problems:
+    if problems:  # the upgrade that mends them tells what is open
         raise BadInput(problems)
+    typer.echo(f"{settings.shown_url} is at revision {migrate.newest()}, and so are its tables.")
+    _say_open(exposed)
 
 
 def _described(one: Open) -> dict[str, Any]:
