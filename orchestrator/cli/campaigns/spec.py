@@ -69,8 +69,8 @@ def example(
 
 def _examples() -> Path:
     """Where the examples lie: beside the command line in a wheel, at the top of a checkout."""
-    packaged = Path(__file__).parents[1] / "examples"
-    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "examples"
+    packaged = Path(__file__).parents[2] / "examples"
+    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "examples"
 
 
 def summary(spec: Spec) -> str:
