@@ -190,6 +190,9 @@ class Weights:
     file: Path
     sha256: str
     """As their model card says."""
+    card: Path | None = None
+    """The model card, a JSON object, where there is one: what it says of the network decides the
+    values, too, and is kept and verified with the weights."""
 
 
 @runtime_checkable

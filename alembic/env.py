@@ -7,6 +7,7 @@ from alembic import context
 
 from db.models import Base
 from db.session import connect
+from orchestrator import private_files
 
 
 def run() -> None:
@@ -33,7 +34,7 @@ def _url() -> str:
     url = os.environ.get("ASSAYLOOP_DATABASE_URL") or f"sqlite:///{home / 'assayloop.db'}"
     scheme, _, place = url.partition("://")
     if scheme == "sqlite":
-        Path(place.removeprefix("/")).parent.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(Path(place.removeprefix("/")).parent)
     return f"postgresql+psycopg://{place}" if scheme in ("postgres", "postgresql") else url
 
 

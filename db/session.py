@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -24,11 +25,30 @@ def now() -> int:
     return time.time_ns() // 1000
 
 
+def _reserve(place: str) -> None:
+    """An empty file for its owner alone, whatever the umask, where there is none."""
+    with suppress(OSError):  # it is there, or cannot be made, of which SQLite tells
+        number = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with suppress(PermissionError):  # a file system without modes
+            os.fchmod(number, 0o600)
+        os.close(number)
+
+
 def connect(url: str) -> Engine:
-    """An engine for SQLite (WAL, foreign keys on) or PostgreSQL, by SQLAlchemy URL."""
+    """An engine for SQLite (WAL, foreign keys on) or PostgreSQL, by SQLAlchemy URL.
+
+    A SQLite file that is not there is made for its owner alone.
+    """
     if not url.startswith("sqlite"):
         return create_engine(url, pool_size=2, max_overflow=2, pool_pre_ping=True)
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+
+    @event.listens_for(engine, "do_connect")
+    def _before(_dialect: object, _record: object, given: list[Any], _options: object) -> None:
+        # Before SQLite makes it: what lies beside it is made with its mode.
+        place = str(given[0])
+        if place != ":memory:" and not place.startswith("file:"):
+            _reserve(place)
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: object) -> None:

@@ -19,6 +19,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from orchestrator import private_files
 from orchestrator.errors import AssayloopError, ExitCode, Problem
 
 START_TIMEOUT = 120.0
@@ -70,14 +71,15 @@ def prefect_api(home: Path, log: Path) -> Iterator[str]:
     Raises:
         ServerError: The server ends, or does not answer within :data:`START_TIMEOUT`.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(log.parent)
+    private_files.reserve(log)
     given = os.environ.get("PREFECT_API_URL")
     if given:
         with _engine_log(log):
             yield given
         return
     folder = (home / "prefect").resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    private_files.make_folder(folder)
     with _server(folder, log) as url:
         settings = {
             "PREFECT_API_URL": url,
@@ -86,7 +88,10 @@ def prefect_api(home: Path, log: Path) -> Iterator[str]:
         }
         with _environment(settings), _engine_log(log):
             _await_health(url, log)
-            yield url
+            try:
+                yield url
+            finally:
+                private_files.close_all(folder)  # what the client in this process wrote there
 
 
 @contextlib.contextmanager
@@ -100,6 +105,7 @@ def _server(folder: Path, log: Path) -> Iterator[str]:
             stdout=subprocess.PIPE,
             stderr=lines,
             env=environment,
+            umask=private_files.OTHERS,
             start_new_session=True,  # Ctrl-C is for the parent, which then stops the child in order
         )
     assert process.stdin

@@ -146,15 +146,12 @@ class Campaign:
 
         Returns:
             Number of the candidate.
+
+        Raises:
+            BadInput: a value is no measurement, or there is no such candidate or object.
+            Conflict: the campaign is over, or was revised since it was opened.
         """
-        told = {
-            name: value
-            if isinstance(value, Told)
-            else Told(*value)
-            if isinstance(value, tuple)
-            else Told(value)
-            for name, value in values.items()
-        }
+        told = {name: _told(value) for name, value in values.items()}
         number = what.number if isinstance(what, Asked) else what
         return ask_tell.tell(
             self._parts,
@@ -227,3 +224,12 @@ def _source(
     if isinstance(spec, Mapping):
         return SpecSource.of(Spec.model_validate(spec))
     return read(spec, overrides)
+
+
+def _told(value: float | tuple[float, float] | Told) -> Told:
+    """What was given for a measure; what is no number in it is refused where it is recorded."""
+    if isinstance(value, Told):
+        return value
+    if isinstance(value, tuple) and len(value) == 2:
+        return Told(*value)
+    return Told(value)

@@ -12,6 +12,7 @@ from pathlib import Path
 from orchestrator.errors import BadInput
 
 HOME = "ASSAYLOOP_HOME"
+DEFAULT_HOME = ".assayloop"
 DATABASE_URL = "ASSAYLOOP_DATABASE_URL"
 KEYS = "ASSAYLOOP_KEYS"
 ANCHORS = "ASSAYLOOP_ANCHORS"
@@ -67,7 +68,7 @@ class Settings:
             BadInput: a setting cannot be used.
         """
         directory = directory or Path.cwd()
-        home = _home(environment.get(HOME) or ".assayloop", directory)
+        home = _home(environment.get(HOME) or DEFAULT_HOME, directory)
         url = environment.get(DATABASE_URL) or f"{_SQLITE}{home / 'assayloop.db'}"
         url = _database_url(url, directory, named_by)
         config = _config(environment, directory)
@@ -98,6 +99,10 @@ class Settings:
     def shown_url(self) -> str:
         """The database's URL without its passwords."""
         return _hide(self.database_url)
+
+    def owns(self, path: Path) -> bool:
+        """Whether a path lies in the home, where whatever is made is its owner's alone."""
+        return path.resolve().is_relative_to(self.home.resolve())
 
     @property
     def models(self) -> Path:

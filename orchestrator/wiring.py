@@ -16,8 +16,9 @@ from adapters import registry as evaluators
 from adapters.protocol import Evaluator, EvaluatorError, OptionError, Weighted, Weights
 from db import lease, migrate, repository
 from db.ledger import Actor, Draft, append
-from db.models import CampaignRevision, LedgerEntry
+from db.models import Campaign, CampaignRevision, LedgerEntry
 from db.session import Database, now
+from orchestrator import private_files, recorded_model
 from orchestrator.errors import BadInput, Busy, Conflict, SchemaMismatch
 from orchestrator.latent import registry as spaces
 from orchestrator.latent.protocol import Space, SpaceError
@@ -134,7 +135,7 @@ def upgrade(settings: Settings) -> Database:
     file = settings.sqlite_file
     with reachable(settings):
         if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            private_files.make_folder(file.parent)
         opened = Database(settings.database_url)
         migrate.upgrade(opened.engine)
     return opened
@@ -181,6 +182,7 @@ def check(source: SpecSource) -> None:
     try:
         kind = space(spec)
     except SpaceError as error:
+        _require_known_card(spec)  # which says what was changed, where a campaign has it on record
         known = spec.space.kind in spaces.list_spaces()
         raise source.problem(("space", "model" if known else "kind"), str(error)) from None
     for index, name in enumerate(spec.space.filters):
@@ -207,6 +209,45 @@ def check(source: SpecSource) -> None:
         raise source.problem(("objective", "terms"), str(error)) from None
 
 
+def _require_known_card(spec: Spec) -> None:
+    """Hold a model that cannot be opened against what the campaign of the spec's name recorded.
+
+    Raises:
+        BadInput: its card was changed.
+    """
+    settings, row, recorded = Settings.read(), None, None
+    with suppress(BadInput, SchemaMismatch):  # of which whoever opens the database is told
+        opened = database(settings)
+        with opened.read() as session:
+            row = repository.find(session, spec.name)
+            if row is not None:
+                recorded = recorded_model.of(
+                    session, repository.revision(session, row.id, row.revision)
+                )
+        opened.close()
+    if row is not None and recorded is not None:
+        label = f"{row.name}#{row.ordinal}"
+        recorded_model.require_card(label, recorded, spec.space.model, settings.models)
+
+
+def require_recorded_model(
+    session: Session, row: Campaign, space: Space, asked: str | None
+) -> None:
+    """Refuse a space of another model than the one that the campaign has on record.
+
+    Args:
+        asked: The model's name or folder, as the spec has it.
+
+    Raises:
+        BadInput: it is one.
+    """
+    recorded = recorded_model.of(session, repository.revision(session, row.id, row.revision))
+    if recorded is not None:
+        label, home = f"{row.name}#{row.ordinal}", Settings.read().models
+        recorded_model.require_card(label, recorded, asked, home)
+        recorded_model.require_space(label, space, recorded, asked, home)
+
+
 def _check_evaluator(source: SpecSource, path: KeyPath, part: EvaluatorSpec) -> None:
     try:
         evaluators.create(part.use, part.options).check(part.measures)
@@ -221,15 +262,24 @@ def build(opened: Database, campaign_id: str, *, actor: Actor | None = None) -> 
     """Wire the campaign by its newest spec.
 
     Raises:
-        BadInput: something that the spec names is not installed here, or cannot be used.
+        BadInput: something that the spec names is not installed here, or cannot be used; or the
+            model is another than the one that the campaign has on record.
     """
     with opened.read() as session:
         row = repository.campaign(session, campaign_id)
+        revision = repository.revision(session, row.id, row.revision)
+        recorded = recorded_model.of(session, revision)
+    label, home = f"{row.name}#{row.ordinal}", Settings.read().models
+    asked = spec_of(revision).space.model
+    if recorded is not None:  # before its network is made, which a changed card may not describe
+        recorded_model.require_card(label, recorded, asked, home)
     try:
         parts = of_revision(opened, row.id, row.revision, actor or actors.current(opened))
         made = {one.use: evaluators.create(one.use, one.options) for one in parts.spec.evaluators}
     except (EvaluatorError, SpaceError, registry.RegistryError) as error:
-        raise BadInput.of(f"{row.name}#{row.ordinal}", str(error)) from None
+        raise BadInput.of(label, str(error)) from None
+    if recorded is not None:
+        recorded_model.require_space(label, parts.space, recorded, asked, home)
     _fix_threads(parts.spec)  # an evaluator may be the first to import torch
     return replace(parts, evaluators=made)
 

@@ -76,7 +76,8 @@ class MnistClassifier(Calculator):
             EvaluatorError: the card is missing or cannot be read.
         """
         file = self._weights or card.SHIPPED
-        return Weights(file, str(card.read(file)[1]["weights_sha256"]))
+        path, said = card.read(file)
+        return Weights(file, str(said["weights_sha256"]), path)
 
     def calculate(self, sample: Sample, wanted: Sequence[str]) -> Mapping[str, float]:
         """The wanted class probabilities of an image."""

@@ -98,8 +98,14 @@ def load(path: Path | None = None) -> Classifier:
         EvaluatorError: a file is missing or is not what the card describes.
     """
     weights, card = read_weights(path or SHIPPED)
-    network = DigitsCnn(**card["network"])
-    network.load_state_dict(weights)
+    try:
+        network = DigitsCnn(**card["network"])
+        network.load_state_dict(weights)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        why = str(error).splitlines()[-1].strip()
+        file = read_card(path or SHIPPED)[0]
+        what = f"the classifier's weights are not of the network that {file} describes: {why}"
+        raise EvaluatorError(what) from error
     return Classifier(network.eval(), card["weights_sha256"])
 
 

@@ -13,13 +13,16 @@ from db.states import CampaignState
 
 
 class LatentModel(Base):
-    """A model whose weights some point belongs to."""
+    """A model that some point belongs to."""
 
     __tablename__ = "latent_model"
     hash: Mapped[str] = mapped_column(String(64), primary_key=True)
-    """SHA-256 of the weights, which are an artifact of the system chain."""
+    """Of all that decides the decoding: SHA-256 of an artifact of the system chain, which names the
+    weights and what of the card decides; in older campaigns, and of some spaces of one's own, that
+    of the weights themselves."""
     name: Mapped[str]
     card: Mapped[Any] = mapped_column(Json)
+    """Names the SHA-256 of the weights, which are an artifact of the system chain."""
     entry: Mapped[int]
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from safetensors.numpy import save
 
-from orchestrator.latent import gaussian, registry
+from orchestrator.latent import gaussian, model_cards, registry
 from orchestrator.latent.protocol import Decoded, Points, Rendering, SpaceError
 
 TASK = "pca-images"
@@ -38,7 +38,7 @@ class PcaSpace(gaussian.NormalPrior):
         self._mean, self._components = tensors["mean"], tensors["components"]
         self.dim = len(self._components)
         self.bounds = gaussian.box(4.0, self.dim)
-        self.model_hash = str(card["weights_sha256"])
+        self.model_hash = model_cards.model_hash(card)
 
     @property
     def filters(self) -> Mapping[str, Callable[[str | bytes], bool]]:

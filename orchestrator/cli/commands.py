@@ -44,6 +44,7 @@ COMMANDS = (
     Command("run", "campaigns.run:run", "Run a campaign from its spec, or continue it."),
     Command("status", "campaigns.status_and_show:status", "List campaigns and how far they are."),
     Command("show", "campaigns.status_and_show:show", "Show the best of a campaign."),
+    Command("report", "campaigns.report:report", "Write a campaign's report as it stands now."),
     Command(
         "history",
         "campaigns.history:history",

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from orchestrator.latent import automaton_drawing, gaussian, registry
+from orchestrator.latent import automaton_drawing, gaussian, model_cards, registry
 from orchestrator.latent.automaton_networks import AutomatonVae
 from orchestrator.latent.automaton_tokens import END, LENGTH, table_of, tokens_of
 from orchestrator.latent.blocks import in_blocks
@@ -41,7 +41,7 @@ class AutomataSpace(gaussian.NormalPrior):
         self._network = restored(AutomatonVae(**card["network"]), tensors)
         self.dim = self._network.latent
         self.bounds = gaussian.box(LIMIT, self.dim)
-        self.model_hash = str(card["weights_sha256"])
+        self.model_hash = model_cards.model_hash(card)
 
     @property
     def filters(self) -> Mapping[str, Callable[[str | bytes], bool]]:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from orchestrator.latent import gaussian, registry
+from orchestrator.latent import gaussian, model_cards, registry
 from orchestrator.latent.blocks import in_blocks
 from orchestrator.latent.dense_networks import DenseVae
 from orchestrator.latent.digit_networks import SIDE, DigitVae
@@ -42,7 +42,7 @@ class DigitsSpace(gaussian.NormalPrior):
         self._network = network_of(card, tensors)
         self.dim = self._network.latent
         self.bounds = gaussian.box(LIMIT, self.dim)
-        self.model_hash = str(card["weights_sha256"])
+        self.model_hash = model_cards.model_hash(card)
 
     @property
     def filters(self) -> Mapping[str, Callable[[str | bytes], bool]]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from orchestrator.latent import chemistry, gaussian, registry
+from orchestrator.latent import chemistry, gaussian, model_cards, registry
 from orchestrator.latent.molecule_codec import Codec, vocabulary_of
 from orchestrator.latent.molecule_networks import MoleculeVae
 from orchestrator.latent.protocol import Decoded, Points, Rendering, SpaceError
@@ -45,7 +45,7 @@ class MoleculesSpace(gaussian.NormalPrior):
         self._codec = Codec(network, vocabulary_of(card), int(card["longest"]))
         self.dim = network.latent
         self.bounds = gaussian.box(LIMIT, self.dim)
-        self.model_hash = str(card["weights_sha256"])
+        self.model_hash = model_cards.model_hash(card)
         # A search encodes many objects of which the chosen few come again at once.
         self._tokens = lru_cache(4096)(self._tokens_of)
 

@@ -69,7 +69,11 @@ class Space(Protocol):
 
     @property
     def model_hash(self) -> str:
-        """SHA-256 of the weights that points belong to; empty for a space without a model."""
+        """SHA-256 of the model that points belong to; empty for a space without one.
+
+        Of all that decides the decoding, as :func:`orchestrator.latent.model_cards.model_hash`
+        makes it of a card.
+        """
         ...
 
     @property

@@ -21,6 +21,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from adapters.plugins import installed
+from orchestrator.latent import model_cards
 from orchestrator.latent.protocol import Space, SpaceError
 
 GROUP = "assayloop.spaces"
@@ -52,6 +53,18 @@ class Model:
     def usable(self) -> bool:
         """Whether its weights are here."""
         return self.weights.is_file()
+
+    @property
+    def card_file(self) -> Path:
+        """File of its card."""
+        return self.folder / _CARD
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """What a space may say that was opened with it: its hash, or that of its weights alone."""
+        if model_cards.WEIGHTS not in self.card:
+            return ()
+        return model_cards.model_hash(self.card), str(self.card[model_cards.WEIGHTS])
 
 
 def list_spaces() -> dict[str, EntryPoint]:
@@ -86,7 +99,7 @@ def open_space(
 
 
 def model_of(space: Space, home: Path | None = None, name: str | None = None) -> Model:
-    """The model that a space was opened with, by the hash of its weights.
+    """The model that a space was opened with, by its hash or that of its weights.
 
     Args:
         space: opened by :func:`open_space`.
@@ -98,9 +111,9 @@ def model_of(space: Space, home: Path | None = None, name: str | None = None) ->
     """
     named = [] if name is None else [find(name, home)]
     for model in [*named, *list_models(home)]:
-        if model.usable and model.card.get("weights_sha256") == space.model_hash:
+        if model.usable and space.model_hash in model.hashes:
             return model
-    raise SpaceError(f"no model on disk has weights of SHA-256 {space.model_hash}")
+    raise SpaceError(f"no model on disk has the SHA-256 {space.model_hash}")
 
 
 def find(name: str, home: Path | None = None) -> Model:

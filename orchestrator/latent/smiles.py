@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from orchestrator.latent import chemistry, gaussian, registry
+from orchestrator.latent import chemistry, gaussian, model_cards, registry
 from orchestrator.latent.blocks import in_blocks
 from orchestrator.latent.molecules import LIMIT, MoleculesSpace
 from orchestrator.latent.protocol import Decoded, Points, SpaceError
@@ -46,7 +46,7 @@ class SmilesSpace(MoleculesSpace):
         codes = card.get("codes", {"mean": np.zeros(self.dim), "std": np.ones(self.dim)})
         self._mean, self._std = np.array(codes["mean"]), np.array(codes["std"])
         self.bounds = gaussian.box(LIMIT, self.dim)
-        self.model_hash = str(card["weights_sha256"])
+        self.model_hash = model_cards.model_hash(card)
 
     def decode(self, points: Points, rng: np.random.Generator) -> list[Decoded]:
         """The molecules of points ``n x d``; content and key are the canonical SMILES.

@@ -21,6 +21,7 @@ from db.columns import canonical
 from db.ledger import Actor, Draft, append
 from db.models import SYSTEM, Account, Secret
 from db.session import MICROSECONDS, Database, now
+from orchestrator import private_files
 from orchestrator.errors import BadInput, Conflict, Denied, NotFound, require_reason
 from orchestrator.people import passwords
 from orchestrator.people.actors import MULTI, ROLES, Scope, current, operating_system, split
@@ -239,9 +240,9 @@ def keep_login(settings: Settings, token: str) -> None:
     path = settings.login
     partial = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-            out.write(token + "\n")
+        private_files.make_folder(path.parent)
+        with private_files.overwrite(partial) as out:
+            out.write(f"{token}\n".encode())
         partial.replace(path)
     except OSError as error:
         raise BadInput.of("login", f"{path} cannot be written: {error.strerror}") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -150,14 +150,49 @@ def checked(parts: Parts, values: Mapping[str, Told]) -> list[tuple[str, Reading
         measure = capabilities.measure(name)
         assert measure is not None
         unit = measure.unit if told.unit is None else told.unit
-        reading = Reading(name, float(told.value), unit, told.std)
+        value = _number(name, told.value)
+        std = None if told.std is None else _number(f"{name}, standard deviation", told.std)
+        reading = Reading(name, value, unit, std)
         wrong = refusals(capabilities, [name], [reading])
         if not math.isfinite(reading.value):
             wrong.append(f"measure {name!r} is {reading.value}, which is no measurement")
         if wrong:
-            raise BadInput.of(name, "; ".join(wrong))
+            raise BadInput.of(name, "; ".join(wrong), _FORM)
         found.append((measure.unit, reading))
     return found
+
+
+_FORM = "give a number such as 0.71, or leave the measure out where there is no value"
+
+
+def _number(place: str, given: object) -> float:
+    """What somebody gave for a number, numbers of numpy and other libraries among them.
+
+    Raises:
+        BadInput: it is text, a truth value, a list or None; names the place and what is right.
+    """
+    what = f"{given!r:.200} is no number"
+    if isinstance(given, str):
+        raise BadInput.of(place, what, _number_in(given))
+    if isinstance(given, bytes) or type(given).__name__ in ("bool", "bool_"):
+        raise BadInput.of(place, what, _FORM)
+    if getattr(given, "ndim", 0):
+        raise BadInput.of(place, f"{what} but several", "tell one value a measure, or its mean")
+    try:
+        return float(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        several = isinstance(given, Sequence | Set | Mapping)
+        form = "tell one value a measure, or (value, standard deviation)" if several else _FORM
+        raise BadInput.of(place, what, form) from None
+
+
+def _number_in(text: str) -> str:
+    """What is right instead of a text that a number was written in."""
+    try:
+        found = float(text.strip().replace(",", "."))
+    except ValueError:
+        return _FORM
+    return f"give the number {found!r}, not text" if math.isfinite(found) else _FORM
 
 
 def _giver(parts: Parts, name: str) -> Capabilities:

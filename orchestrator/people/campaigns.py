@@ -13,10 +13,11 @@ from db.ledger import Actor, Draft, append
 from db.models import SYSTEM, Campaign, LatentModel
 from db.session import Database, now
 from db.states import OPEN, CampaignState, JobState, move
-from orchestrator import wiring
+from orchestrator import recorded_model, wiring
 from orchestrator.errors import BadInput, Busy, Conflict, NotFound, require_reason
+from orchestrator.latent import model_cards
 from orchestrator.latent import registry as spaces
-from orchestrator.latent.protocol import Space
+from orchestrator.latent.protocol import Space, SpaceError
 from orchestrator.objective import Objective
 from orchestrator.settings import Settings
 from orchestrator.spec.file import differences, resolved, written
@@ -88,8 +89,9 @@ def _new_revision(draft: Draft, spec: Spec, number: int, model: str | None, reas
 def register_model(
     session: Session, space: Space, actor: Actor, name: str | None = None
 ) -> str | None:
-    """Keep a space's weights in the system chain, once; returns their hash, None without any.
+    """Keep a space's model in the system chain, once; returns its hash, None without any.
 
+    Its weights, its card and, where the hash is of format 2, the document that this is the hash of.
     ``name`` is the model's name or folder, as the spec has it.
     """
     if not space.model_hash:
@@ -98,19 +100,31 @@ def register_model(
         model = spaces.model_of(space, Settings.read().models, name)
         draft = Draft("model")
         draft.attach(model.weights.read_bytes(), "application/x-safetensors")
+        if not model_cards.is_of_weights(space.model_hash, model.card):
+            draft.attach(model_cards.document(model.card), "application/json")
         draft.new("latent_model", hash=space.model_hash, name=model.name, card=model.card)
         append(session, SYSTEM, actor, draft, now())
     return space.model_hash
 
 
 def register_weights(session: Session, spec: Spec, actor: Actor) -> None:
-    """Keep the weights of a spec's evaluators in the system chain, each once.
+    """Keep the weights of a spec's evaluators in the system chain, and what decides of their cards.
+
+    Each once: again only where the card decides otherwise.
 
     Raises:
         BadInput: they cannot be read.
     """
     for part, weights in wiring.evaluator_weights(spec):
-        if artifacts.known(session, SYSTEM, weights.sha256):
+        try:
+            whole = {} if weights.card is None else spaces.read_card(weights.card)
+        except SpaceError as error:
+            raise BadInput.of(part.use, str(error)) from None
+        card = model_cards.deciding(whole)
+        if artifacts.known(session, SYSTEM, weights.sha256) and any(
+            about["weights"] == weights.sha256 and about.get("card", {}) == card
+            for about in recorded_model.of_evaluators(session)
+        ):
             continue
         try:
             content = weights.file.read_bytes()
@@ -118,6 +132,7 @@ def register_weights(session: Session, spec: Spec, actor: Actor) -> None:
             what = f"the weights {weights.file} cannot be read: {error.strerror}"
             raise BadInput.of(part.use, what) from None
         draft = Draft("model", {"evaluator": part.use, "options": dict(part.options)})
+        draft.about |= {"card": card} if card else {}
         draft.about["weights"] = draft.attach(content, "application/x-safetensors")
         append(session, SYSTEM, actor, draft, now())
 
@@ -159,6 +174,7 @@ def revise(database: Database, reference: str, spec: Spec, actor: Actor, reason:
 
     Raises:
         Conflict: nothing changed, the campaign is over, or its space would change.
+        BadInput: the model on disk is another than the one on record.
         Busy: a driver works on it, by the old spec.
     """
     require_reason(reason)
@@ -176,7 +192,9 @@ def revise(database: Database, reference: str, spec: Spec, actor: Actor, reason:
         if held := lease.holder(session, row.id, now()):
             who = f"process {held.pid} on {held.host}"
             raise Busy(f"{row.name} is being driven by {who}", "pause it first")
-        model = register_model(session, wiring.space(spec), actor, spec.space.model)
+        space = wiring.space(spec)
+        wiring.require_recorded_model(session, row, space, spec.space.model)
+        model = register_model(session, space, actor, spec.space.model)
         register_weights(session, spec, actor)
         draft = Draft("revise", {"reason": reason, "changes": changed})
         _new_revision(draft, spec, row.revision + 1, model, reason)

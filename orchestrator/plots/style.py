@@ -22,6 +22,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
+from orchestrator import private_files
+from orchestrator.settings import Settings
+
 Floats = NDArray[np.float64]
 
 INK, MUTED, LINE, PAPER = "#1f2328", "#59636e", "#d1d9e0", "#fdfdfe"
@@ -146,6 +149,9 @@ def save(figure: Figure, path: Path) -> Path:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_RASTER_DPI)
     image = Image.open(buffer).convert("RGB")
+    if Settings.read().owns(path):
+        private_files.make_folder(path.parent)
+        private_files.reserve(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     near = image.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     near.save(path, optimize=True)

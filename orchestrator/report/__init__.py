@@ -18,12 +18,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import ValidationError
 
+from db.models import Campaign
 from db.session import now
-from orchestrator import moments
+from orchestrator import moments, private_files
 from orchestrator.report import words
 from orchestrator.report.drawings import drawings
 from orchestrator.report.known import Known
 from orchestrator.report.review import Checked, Review
+from orchestrator.settings import Settings
 from orchestrator.spec.file import written
 from orchestrator.spec.model import Spec
 from orchestrator.wiring import Parts
@@ -47,16 +49,28 @@ def write(parts: Parts, path: Path, checked: Checked | None = None) -> Path:
     return page_file("report.html.j2", _page(parts, known) | {"review": review}, path)
 
 
+def usual_place(settings: Settings, campaign: Campaign) -> Path:
+    """Where the report of a campaign lies unless somebody says otherwise."""
+    return settings.reports / f"{campaign.name}-{campaign.ordinal}.html"
+
+
 def page_file(template: str, said: dict[str, Any], path: Path) -> Path:
     """Write a page made of a template; an older file there is replaced at once.
+
+    In the home it is its owner's alone; elsewhere the umask says who may read it.
 
     Returns:
         The path.
     """
     text = _environment().get_template(template).render(**said)
+    own = Settings.read().owns(path)
+    if own:
+        private_files.make_folder(path.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
+        if own:
+            private_files.reserve(partial)
         partial.write_text(text, encoding="utf-8")
         return partial.replace(path)
     finally:

@@ -194,11 +194,11 @@ def _versions(session: Session, parts: Parts, campaign: Campaign) -> Facts:
         f"schema {migrate.newest()}",
     )
     yield from _made_with(session, campaign.id)
-    weights = repository.revision(session, campaign.id, campaign.revision).model
-    if weights is not None:
-        model = session.get(LatentModel, weights)
+    hashed = repository.revision(session, campaign.id, campaign.revision).model
+    if hashed is not None:
+        model = session.get(LatentModel, hashed)
         named = "" if model is None else f"{model.name}, "
-        yield "Weights", f"{named}SHA-256 {weights}"
+        yield "Model", f"{named}SHA-256 {hashed}"
     for name, evaluator in parts.evaluators.items():
         yield f"Evaluator {name}", f"version {evaluator.capabilities.version}, as installed here"
 

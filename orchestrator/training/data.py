@@ -19,7 +19,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator import private_files
 from orchestrator.latent.protocol import SpaceError
+from orchestrator.settings import Settings
 
 MNIST_MEMBER = "mnist/data/mnist.pkl.gz"
 MNIST_SHA256 = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
@@ -58,20 +60,31 @@ def prepared(path: Path) -> Iterator[Any]:
         raise SpaceError(f"{what}; delete the file, and it is made anew") from error
 
 
+def make_folder(path: Path) -> None:
+    """A folder with those above it, where they are missing: in the home, for its owner alone."""
+    if Settings.read().owns(path):
+        private_files.make_folder(path)
+    path.mkdir(parents=True, exist_ok=True)
+
+
 @contextmanager
 def write_atomically(path: Path) -> Iterator[IO[bytes]]:
-    """A file that appears under its name only when it is whole and on disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A file that appears under its name only when it is whole and on disk.
+
+    In the home it is its owner's alone; elsewhere the umask says who may read it.
+    """
+    own = Settings.read().owns(path)
+    make_folder(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp gives 0600; a data file is as readable as any other that the user makes.
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
+        if not own:  # mkstemp gives 0600; elsewhere a file is as readable as any other
+            umask = os.umask(0)
+            os.umask(umask)
+            Path(name).chmod(0o666 & ~umask)
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -11,9 +11,11 @@ from typing import Any
 
 import torch
 
+from orchestrator import private_files
 from orchestrator.latent.protocol import SpaceError
+from orchestrator.settings import Settings
 from orchestrator.training.cards import export
-from orchestrator.training.data import DigitData, load_digits
+from orchestrator.training.data import DigitData, load_digits, make_folder
 from orchestrator.training.recipes import Recipe, recipe
 from orchestrator.training.task import Task
 from orchestrator.training.trainer import Callback, fit
@@ -78,9 +80,11 @@ def train(
 @contextmanager
 def _made(out: Path) -> Iterator[None]:
     """The folder, tried before minutes go into data; gone again where nothing came into it."""
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     try:
         yield
+        if Settings.read().owns(out):
+            private_files.close_all(out)  # the event files, which TensorBoard's library opens
     except BaseException:
         with suppress(OSError):  # it holds something
             out.rmdir()

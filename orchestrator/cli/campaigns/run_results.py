@@ -30,7 +30,7 @@ def results(
     for campaign_id in ids:
         row = campaigns.find(database, campaign_id)
         parts = wiring.build(database, campaign_id, actor=actor)
-        path = report.write(parts, settings.reports / f"{row.name}-{row.ordinal}.html")
+        path = report.write(parts, report.usual_place(settings, row))
         one = show(database, row, top, settings.artifacts) | {"report": str(path)}
         shown.append(one)
         if as_json:

@@ -13,46 +13,87 @@ from orchestrator.errors import AssayloopError, BadInput, ExitCode, Problem
 from orchestrator.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Engine
+
+    from orchestrator.open_places import Open
 
 
 def upgrade() -> None:
-    """Create the database, or bring it to this release's schema. Keeps what is in it."""
+    """Create the database, or bring it to this release's schema. Keeps what is in it.
+
+    What others may read of an older home is made its owner's alone; of a folder that holds other
+    things, too, only what assayloop made.
+    """
     from alembic.util import CommandError
 
     from db import migrate
-    from orchestrator import wiring
+    from orchestrator import open_places, wiring
 
     settings = Settings.read()
+    closed = open_places.mend(settings)
     try:
         wiring.upgrade(settings)
     except CommandError as error:  # it is at a revision that this release does not know
         what = f"{settings.shown_url} cannot be upgraded: {error}"
         raise BadInput.of("", what, "was it made by a newer release?") from None
     typer.echo(f"{settings.shown_url} is at revision {migrate.newest()}.")
+    if closed:
+        word = "file or folder" if len(closed) == 1 else "files and folders"
+        typer.echo(f"{len(closed)} {word} in {settings.home} that others could read are closed.")
+    _say_open(open_places.find(settings))
 
 
 def check(as_json: AsJson = False) -> None:
     """Say whether the database is at this release's schema, and whether its tables are so.
 
-    Exit code 2 where it is not.
+    Exit code 2 where it is not. Files and folders that others may read are told, with the command
+    that closes them; that is a warning, and the exit code stays 0.
     """
     from db import migrate
-    from orchestrator import wiring
+    from orchestrator import open_places, wiring
 
     settings = Settings.read()
     try:
         problems = _drift(wiring.database(settings).engine)
     except AssayloopError as error:
         problems = list(error.problems)
+    exposed = open_places.find(settings)
     if as_json:
         rows = [{"where": p.where, "what": p.what, "remedy": p.remedy} for p in problems]
         shown = {"database": settings.shown_url, "revision": migrate.newest()}
-        print_json({"ok": not problems, **shown, "problems": rows})
+        told = [_described(one) for one in exposed]
+        print_json({"ok": not problems, **shown, "problems": rows, "open": told})
         raise typer.Exit(ExitCode.BAD_INPUT if problems else ExitCode.DONE)
-    if problems:
+    if problems:  # the upgrade that mends them tells what is open
         raise BadInput(problems)
     typer.echo(f"{settings.shown_url} is at revision {migrate.newest()}, and so are its tables.")
+    _say_open(exposed)
+
+
+def _described(one: Open) -> dict[str, Any]:
+    return {
+        "path": str(one.path),
+        "mode": one.mode,
+        "right": one.right,
+        "inside": one.inside,
+        "command": one.command,
+        "mended": one.mended,
+    }
+
+
+def _say_open(exposed: Sequence[Open]) -> None:
+    """Warn of what others may read, with the command that closes each."""
+    if not exposed:
+        return
+    typer.echo("Warning: other users of this machine may read or enter:", err=True)
+    for one in exposed:
+        inside = f", and {one.inside} inside are open" if one.inside else ""
+        typer.echo(f"  {one.path}: {one.mode}, should be {one.right}{inside}", err=True)
+        typer.echo(f"    {one.command}", err=True)
+    if any(one.mended for one in exposed):
+        typer.echo("`assayloop db upgrade` closes those in the home.", err=True)
 
 
 def _drift(engine: Engine) -> list[Problem]:

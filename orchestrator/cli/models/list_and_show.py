@@ -25,7 +25,7 @@ def list_models(as_json: AsJson = False) -> None:
     that a model's card says, and where it lies, is in the JSON.
     """
     from orchestrator.latent.protocol import SpaceError
-    from orchestrator.training import all_models
+    from orchestrator.training import all_models, telling_figures
 
     try:
         models = all_models.models(Settings.read().models)
@@ -42,7 +42,7 @@ def list_models(as_json: AsJson = False) -> None:
             one["dim"],
             f"{one['size'] / 1e6:.1f} MB" if one["size"] else "",
             _where(one),
-            "\n".join(_in_words(*figure) for figure in chief_figures(one["metrics"])),
+            "\n".join(f"{cell(figure.value)} {figure.words}" for figure in telling_figures.of(one)),
         ]
         for one in found
     ]
@@ -50,6 +50,8 @@ def list_models(as_json: AsJson = False) -> None:
 
 
 def _described(model: Model) -> dict[str, Any]:
+    from orchestrator.training import telling_figures
+
     return {
         "name": model.name,
         "task": model.card.get("task"),
@@ -62,6 +64,7 @@ def _described(model: Model) -> dict[str, Any]:
         "data": model.card.get("data"),
         "training": model.card.get("training"),
         "metrics": model.card.get("metrics", {}),
+        "telling": [figure.metric for figure in telling_figures.of(model.card)],
     }
 
 
@@ -70,6 +73,7 @@ def _planned(recipe: Recipe) -> dict[str, Any]:
     told = {"name": recipe.name, "task": recipe.task, "dim": recipe.network.get("latent")}
     unknown = dict.fromkeys(("folder", "weights_sha256", "data", "training"))
     rest = {"size": 0, "shipped": False, "description": recipe.description, "metrics": {}}
+    rest["telling"] = []
     return told | unknown | rest
 
 
@@ -79,17 +83,6 @@ def _where(described: Mapping[str, Any]) -> str:
     if described["size"]:
         return "your own"
     return "card only" if described["folder"] else "not trained"
-
-
-def chief_figures(metrics: Mapping[str, Any]) -> list[tuple[str, float]]:
-    """The first two metrics that are a share or a bound, not how many or how fast."""
-    found = [(name, value) for name, value in metrics.items() if isinstance(value, float)]
-    return found[:2]
-
-
-def _in_words(name: str, value: float) -> str:
-    """Such as ``0.9718 test head accuracy``: a narrow terminal breaks it between words."""
-    return f"{cell(value)} {name.replace('_', ' ')}"
 
 
 def show_model(

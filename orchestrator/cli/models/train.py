@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.cli import INTERRUPTED
-from orchestrator.cli.models.list_and_show import chief_figures
 from orchestrator.cli.terminal.options import ModelData
 from orchestrator.cli.terminal.output import cell, duration, number
 from orchestrator.errors import BadInput
@@ -100,13 +99,15 @@ def _refusals(context: typer.Context, out: Path) -> Iterator[None]:
 
 
 def _print_outcome(card: Mapping[str, Any], seconds: float) -> None:
+    from orchestrator.training import telling_figures
+
     training = card["training"]
     if training["weights_of_epoch"] < training["epochs"]:
         done, best = training["epochs_done"], training["weights_of_epoch"]
         typer.echo(f"Ended after epoch {done}; the weights are those of epoch {best}, the best.")
     typer.echo(f"Trained in {duration(seconds)}; on data it never saw:")
-    for name, value in chief_figures(card["metrics"]):
-        typer.echo(f"  {name} {cell(value)}")
+    for figure in telling_figures.of(card):
+        typer.echo(f"  {figure.metric} {cell(figure.value)}")
 
 
 def _place(recipe: str) -> Path:

@@ -14,6 +14,7 @@ from typing import Any
 
 import typer
 
+from orchestrator import private_files
 from orchestrator.errors import AssayloopError, Problem
 from orchestrator.settings import Settings
 
@@ -88,9 +89,10 @@ def save_traceback(error: Exception) -> Path | None:
     now = datetime.now(UTC)
     try:
         folder = Settings.read().logs
-        folder.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(folder)
         file = folder / f"error-{now:%Y%m%dT%H%M%S.%fZ}-{os.getpid()}.log"
-        file.write_text("".join(traceback.format_exception(error)), encoding="utf-8")
+        with private_files.create(file) as out:
+            out.write("".join(traceback.format_exception(error)).encode(errors="replace"))
     except (AssayloopError, OSError):
         return None
     return file

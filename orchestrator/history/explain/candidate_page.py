@@ -138,7 +138,7 @@ def _on_what(page: Page) -> Iterator[tuple[str, str]]:
     yield "Space", page["spec"]["space"]
     if model:
         named = f"{model['name']}, " if "name" in model else ""
-        yield "Model of the space", f"{named}weights of SHA-256 {model['hash']}"
+        yield "Model of the space", f"{named}SHA-256 {model['hash']}"
     if page["proposal"] and page["valid"] is not None:
         yield "Decoded with", _made_with(page["decoded_with"])
 

@@ -47,7 +47,7 @@ def extract(
     """
     if "?" in str(out):  # begins the options in a database's URL
         raise BadInput.of("--out", f"{out}: a question mark cannot be part of the path")
-    with whole_files.writing(out, force=force) as partial:
+    with whole_files.writing(out, force=force, private=True) as partial:
         made = Database(f"sqlite:///{partial}")
         try:
             _fill(database, made, campaign, actor)

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+from orchestrator import private_files
 from orchestrator.errors import BadInput
+from orchestrator.settings import Settings
 
 
 @contextmanager
@@ -38,12 +40,13 @@ def growing(out: Path, option: str = "--out") -> Iterator[Path]:
 
 
 @contextmanager
-def writing(out: Path, *, force: bool) -> Iterator[Path]:
+def writing(out: Path, *, force: bool, private: bool = False) -> Iterator[Path]:
     """A file to write beside ``out``, which takes its name when all went well.
 
     Args:
         out: What is to be written.
         force: Replace it if it exists.
+        private: Make it its owner's alone wherever it is, as it is made in the home anyway.
 
     Raises:
         BadInput: it exists, or cannot be written.
@@ -52,6 +55,8 @@ def writing(out: Path, *, force: bool) -> Iterator[Path]:
         raise BadInput.of("--out", f"there is no folder {out.parent}", "make it first")
     _refuse_existing(out, force)
     with growing(out) as partial:
+        if private or Settings.read().owns(out):
+            private_files.reserve(partial)
         yield partial
         _refuse_existing(out, force)
 

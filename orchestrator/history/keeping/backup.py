@@ -1,6 +1,7 @@
 """A backup, made while campaigns run: a folder that is there whole or not at all.
 
-It holds the database by that database's own means, and a manifest, which is written last::
+It is its owner's alone, wherever it is made. It holds the database by that database's own means,
+and a manifest, which is written last::
 
     manifest.json     what this is a backup of: heads of all chains, SHA-256 of every file
     database.sqlite   by SQLite's online backup, or
@@ -30,7 +31,7 @@ from adapters.messages import quote
 from db import migrate, repository
 from db.models import Lease
 from db.session import Database, now
-from orchestrator import moments
+from orchestrator import moments, private_files
 from orchestrator.errors import BadInput, Problem, Unverified
 from orchestrator.history.export.crate.bag import writing
 from orchestrator.history.keeping import postgres_tools
@@ -91,6 +92,7 @@ def make(database: Database, settings: Settings, out: Path, progress: Progress) 
     kind = database.engine.dialect.name
     with writing(out, "PATH") as (_, place):
         file = place / FILES[kind]
+        private_files.reserve(file)
         with database.read() as session:
             heads = repository.heads(session)
             if kind == "sqlite":
@@ -108,7 +110,8 @@ def make(database: Database, settings: Settings, out: Path, progress: Progress) 
             heads=digest(heads),
             files={file.name: _measured(file)},
         )
-        (place / MANIFEST).write_text(json.dumps(asdict(made), indent=2) + "\n", encoding="utf-8")
+        with private_files.create(place / MANIFEST) as written:
+            written.write((json.dumps(asdict(made), indent=2) + "\n").encode())
         for path in (file, place / MANIFEST, place):
             _flush(path)
     return made

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from db import migrate
 from db.session import Database
+from orchestrator import private_files
 from orchestrator.errors import BadInput
 from orchestrator.history.export import whole_files
 from orchestrator.history.keeping import backup, copy_database, postgres_tools
@@ -67,7 +68,8 @@ def _put(file: Path, settings: Settings) -> None:
     target = settings.sqlite_file
     assert target is not None
     with whole_files.growing(target, "--to") as partial:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(target.parent)
+        private_files.reserve(partial)
         shutil.copyfile(file, partial)
         with partial.open("rb+") as data:
             os.fsync(data.fileno())

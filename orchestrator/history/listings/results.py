@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from db import artifacts, repository
 from db.models import Artifact, Campaign, Candidate, Measurement
 from db.session import Database
-from orchestrator import wiring
+from orchestrator import private_files, wiring
 from orchestrator.objective import Objective
 from orchestrator.verbs import dataset
 
@@ -97,8 +97,9 @@ def put_on_disk(session: Session, chain: str, sha256: str, folder: Path) -> Path
     row = session.get_one(Artifact, (chain, sha256))
     path = folder / f"{sha256}{SUFFIXES.get(row.media_type, '')}"
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        private_files.make_folder(folder)
         partial = path.with_suffix(".part")
-        partial.write_bytes(artifacts.get(session, chain, sha256))
+        with private_files.overwrite(partial) as file:
+            file.write(artifacts.get(session, chain, sha256))
         partial.replace(path)
     return path

@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 from db import artifacts, repository
 from db.models import SYSTEM, Campaign, LatentModel
 from db.session import Database
-from orchestrator import wiring
+from orchestrator import recorded_model, wiring
 from orchestrator.errors import BadInput, Problem
 from orchestrator.latent.protocol import SpaceError
 from orchestrator.people import actors
+from orchestrator.settings import Settings
 from orchestrator.wiring import Parts
 
 
@@ -39,10 +40,11 @@ def wire(
         RegistryError: the proposer or the surrogate is not installed here.
     """
     reader = actors.operating_system()  # it writes nothing, and needs no leave to
-    model = repository.revision(session, campaign.id, revision).model or ""
+    row = repository.revision(session, campaign.id, revision)
+    model, recorded = row.model or "", recorded_model.of(session, row)
     try:
         installed = wiring.of_revision(database, campaign.id, revision, reader)
-        if installed.space.model_hash == model:
+        if _is_of(installed, recorded, model):
             return Wired(installed)
         what = f"those installed here are {installed.space.model_hash or 'none'}"
     except SpaceError as error:
@@ -50,6 +52,10 @@ def wire(
     except BadInput as error:
         return Wired(None, error.problems[0])
     what = f"those on record are {model or 'none'}; {what}"
+    if recorded is not None:
+        asked = wiring.spec_of(row).space.model
+        changed = recorded_model.change(recorded, asked, Settings.read().models)
+        what += f"; {changed}" if changed else ""
     try:
         kept = str(_kept(session, model, Path(folder)))
         parts = wiring.of_revision(database, campaign.id, revision, reader, kept)
@@ -57,6 +63,14 @@ def wire(
         what += f"; the database keeps none that can be used: {error.args[0]}"
         return Wired(None, Problem("weights", what))
     return Wired(parts, Problem("weights", what))
+
+
+def _is_of(installed: Parts, recorded: LatentModel | None, model: str) -> bool:
+    """Whether what is installed computes with the model on record."""
+    if recorded is None:
+        return installed.space.model_hash == model
+    asked = installed.spec.space.model
+    return recorded_model.is_of(installed.space, recorded, asked, Settings.read().models)
 
 
 def _kept(session: Session, model: str, folder: Path) -> Path:
@@ -70,6 +84,7 @@ def _kept(session: Session, model: str, folder: Path) -> Path:
         raise KeyError(f"no model is registered as {model or 'none'}")
     place = folder / model
     place.mkdir(exist_ok=True)
-    (place / "weights.safetensors").write_bytes(artifacts.get(session, SYSTEM, model))
+    weights = row.card.get("weights_sha256", model)
+    (place / "weights.safetensors").write_bytes(artifacts.get(session, SYSTEM, weights))
     (place / "card.json").write_text(json.dumps(row.card), encoding="utf-8")
     return place

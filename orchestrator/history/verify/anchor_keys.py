@@ -19,6 +19,7 @@ from db import models, repository
 from db.ledger import Actor, Draft, append, digest
 from db.models import SYSTEM, LedgerEntry, SigningKey
 from db.session import Database, now
+from orchestrator import private_files
 from orchestrator.errors import (
     BadInput,
     Conflict,
@@ -148,8 +149,8 @@ def _keep(private: Ed25519PrivateKey, path: Path) -> None:
 
     text = private.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+        private_files.make_folder(path.parent)
+        with private_files.create(path) as out:
             out.write(text)
             out.flush()
             os.fsync(out.fileno())
@@ -229,8 +230,8 @@ def _heads(session: Session) -> Iterator[LedgerEntry]:
 
 def _append(target: Path, made: Sequence[Anchor]) -> None:
     try:
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with target.open("ab", buffering=0) as lines:
+        private_files.make_folder(target.parent)
+        with private_files.append(target) as lines:
             before = lines.seek(0, os.SEEK_END)
             try:
                 rest = "".join(f"{one.line()}\n" for one in made).encode()

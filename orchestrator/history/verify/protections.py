@@ -1,14 +1,12 @@
-"""What protects a history besides its chain: anchors, signatures, secrets, weights on disk.
+"""What protects a history besides its chain: anchors, signatures, secrets, models on disk.
 
 Each check reads the stored tables alone; that these are what the ledger says, the fold shows.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain as joined
 from pathlib import Path
@@ -16,15 +14,11 @@ from pathlib import Path
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
-from adapters import registry as evaluators
 from adapters.messages import plain, quote
-from adapters.protocol import Weighted
 from db.models import SYSTEM
 from orchestrator.errors import BadInput, Problem
-from orchestrator.history.verify import anchors, tables_from_ledger
+from orchestrator.history.verify import anchors, models_on_disk, tables_from_ledger
 from orchestrator.history.verify.anchors import Anchor, Anchored
-from orchestrator.latent import registry
-from orchestrator.latent.protocol import SpaceError
 from orchestrator.people.accounts import fingerprint
 from orchestrator.settings import ANCHORS, Settings
 
@@ -95,7 +89,7 @@ def check(
     for chain, label in labels.items():
         result.problems += signatures(session, chain, label)
     result.problems += secrets(session)
-    result.problems += weights(session, outside.models)
+    result.problems += models_on_disk.check(session, outside.models)
     return result
 
 
@@ -151,50 +145,3 @@ def secrets(session: Session) -> Iterator[Problem]:
             genuine = False
         if not genuine:
             yield Problem(f"table secret, {quote(values['id'])}", "no entry made it as it is")
-
-
-def weights(session: Session, home: Path | None) -> Iterator[Problem]:
-    """Weights on disk, of those that are registered, that are no longer what their card says.
-
-    What is no longer there is no problem: the weights are artifacts of the database. Nor are those
-    whose card says another hash: these are other weights.
-    """
-    try:
-        there = [*_models(session, home), *_of_evaluators(session)]
-    except SpaceError as error:
-        yield Problem("models", str(error))
-        return
-    for file, expected in dict.fromkeys(there):
-        try:
-            with file.open("rb") as data:
-                actual = hashlib.file_digest(data, "sha256").hexdigest()
-        except OSError as error:
-            yield Problem(str(file), f"cannot be read: {error.strerror}")
-            continue
-        if actual != expected:
-            what = f"was changed: its SHA-256 is {actual}, and {expected} is registered"
-            yield Problem(str(file), what)
-
-
-def _models(session: Session, home: Path | None) -> Iterator[tuple[Path, str]]:
-    """Weights of registered models, with their registered hash."""
-    models = tables_from_ledger.untyped("latent_model")
-    known = set(session.scalars(select(models.c.hash)))
-    for model in registry.list_models(home) if known else ():
-        expected = model.card.get("weights_sha256")
-        if expected in known and (model.usable or not model.shipped):
-            yield model.weights, str(expected)
-
-
-def _of_evaluators(session: Session) -> Iterator[tuple[Path, str]]:
-    """Weights of evaluators that campaigns were started with, with their registered hash."""
-    entry = tables_from_ledger.untyped("ledger_entry")
-    query = select(entry.c.payload).where(entry.c.chain == SYSTEM, entry.c.kind == "model")
-    for payload in session.scalars(query.order_by(entry.c.sequence)):
-        with suppress(Exception):  # of a forged entry, or an evaluator that is not installed
-            about = json.loads(payload)["about"]
-            if "evaluator" not in about:
-                continue
-            made = evaluators.create(about["evaluator"], about["options"])
-            if isinstance(made, Weighted) and (found := made.weights()).sha256 == about["weights"]:
-                yield found.file, found.sha256

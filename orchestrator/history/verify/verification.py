@@ -39,6 +39,7 @@ from orchestrator.history.verify import (
 )
 from orchestrator.history.verify.protections import Outside
 from orchestrator.history.verify.tables_from_ledger import Rows, fold_again
+from orchestrator.latent import model_cards
 
 __all__ = ["Verification", "fold_again", "verify"]
 
@@ -272,6 +273,11 @@ def _references(chain: str, rows: Rows) -> Iterator[tuple[str, tables_from_ledge
         for key, row in rows.get(table, {}).items():
             if row.get(name) is not None:
                 yield table, key, row[name]
+    for key, row in rows.get("latent_model", {}).items():  # whose card names the weights
+        card = row.get("card")
+        weights = card.get(model_cards.WEIGHTS) if isinstance(card, dict) else None
+        if isinstance(weights, str) and weights != row.get("hash"):
+            yield "latent_model", key, weights
 
 
 def _chunks(session: Session, chain: str) -> Iterator[tuple[Any, Iterator[tuple[Any, Any]]]]:

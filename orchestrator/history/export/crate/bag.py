@@ -1,4 +1,7 @@
-"""Files written together: a folder or .zip file that is there whole or not at all."""
+"""Files written together: a folder or .zip file that is there whole or not at all.
+
+All of it is its owner's alone, wherever it is written: it holds a whole history.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from orchestrator import private_files
 from orchestrator.errors import BadInput
 from orchestrator.history.export.whole_files import growing
 
@@ -45,12 +49,12 @@ class Bag:
         if self.archive is not None:
             entry = zipfile.ZipInfo(path)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            entry.external_attr = 0o644 << 16  # else unpacked files have no permission at all
+            entry.external_attr = private_files.FILE << 16  # with none, nobody could read them
             return self.archive.open(entry, "w", force_zip64=True)
         assert self.folder is not None
         file = self.folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        return file.open("wb")
+        private_files.make_folder(file.parent)
+        return private_files.overwrite(file)
 
 
 @contextmanager
@@ -69,8 +73,9 @@ def writing(out: Path, option: str = "--out") -> Iterator[tuple[Bag, Path]]:
         raise BadInput.of(option, f"{out} exists", "name a new folder, or a file ending in .zip")
     with growing(out, option) as partial:
         if out.suffix == ".zip":
+            private_files.reserve(partial)
             with zipfile.ZipFile(partial, "w") as archive:
                 yield Bag(None, archive), partial
         else:
-            partial.mkdir()
+            private_files.make_folder(partial)
             yield Bag(partial, None), partial

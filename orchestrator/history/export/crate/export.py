@@ -13,7 +13,7 @@ artifacts, the specs, the cards of the models used, and the stand-alone verifier
     anchors.jsonl             what was signed of these chains
     artifacts/SHA256          bytes
     specs/REVISION.json       each spec of the campaign, all keys filled in
-    models/SHA256.json        model cards, by the hash of the weights
+    models/SHA256.json        model cards, by the hash of the model
 
 All of it is read in one consistent view, and it is verified before it gets its name.
 """
