@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import Engine, MetaData, inspect, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
-from db import migrate, repository, triggers
+from db import migrate, repository, revisions, triggers
 from db.models import APPEND_ONLY, Base
 from db.session import Database
-from orchestrator import wiring
+from orchestrator import opening
 from orchestrator.errors import SchemaMismatch
 from orchestrator.history.replay.replaying import replay
 from orchestrator.history.verify.verification import verify
@@ -50,7 +50,7 @@ def test_downgrading_leaves_nothing_behind(database: Database) -> None:
     assert len(full) > len(Base.metadata.tables)
     migrate.downgrade(database.engine, "base")
     assert objects(database.engine) == set()
-    assert migrate.current(database.engine) is None
+    assert revisions.current(database.engine) is None
     migrate.upgrade(database.engine)
     assert objects(database.engine) == full
     histories.everything(database)
@@ -98,7 +98,7 @@ def test_alembics_own_command_works_on_postgresql(postgresql_url: str) -> None:
     settings = {"ASSAYLOOP_DATABASE_URL": url.render_as_string(hide_password=False)}
     alembic(settings, "upgrade", "head")
     database = Database(postgresql_url)
-    assert migrate.current(database.engine) == migrate.newest()
+    assert revisions.current(database.engine) == revisions.newest()
     migrate.check(database.engine)
     database.close()
 
@@ -151,7 +151,7 @@ def test_a_wrong_revision_is_refused(database_url: str, revision: str | None, sa
         assert verify(database).problems[0].where == "schema"
     settings = Settings.read({"ASSAYLOOP_DATABASE_URL": database_url})
     with pytest.raises(SchemaMismatch, match=f"database {said}.*`assayloop db upgrade`"):
-        wiring.database(settings)
+        opening.database(settings)
     database.close()
 
 
@@ -161,7 +161,7 @@ def test_a_wrong_revision_is_refused(database_url: str, revision: str | None, sa
 def test_a_database_of_every_revision_is_kept() -> None:
     """Else nobody would know whether last year's history can still be read."""
     kept = {file.stem for file in KEPT.glob("*.sql")}
-    assert migrate.newest() in kept, "run `python -m tests.migrations.keep` and commit its file"
+    assert revisions.newest() in kept, "run `python -m tests.migrations.keep` and commit its file"
 
 
 @pytest.mark.parametrize("file", sorted(KEPT.glob("*.sql")), ids=lambda file: file.stem)
@@ -170,7 +170,7 @@ def test_a_kept_database_is_upgraded_and_verified(file: Path, tmp_path: Path) ->
     path = tmp_path / "kept.db"
     restore(file, path)
     old = Database(f"sqlite:///{path}")
-    assert migrate.current(old.engine) == file.stem
+    assert revisions.current(old.engine) == file.stem
     migrate.upgrade(old.engine)
     migrate.check(old.engine)
     checked = verify(old)

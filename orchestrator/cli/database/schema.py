@@ -20,16 +20,16 @@ def upgrade() -> None:
     """Create the database, or bring it to this release's schema. Keeps what is in it."""
     from alembic.util import CommandError
 
-    from db import migrate
-    from orchestrator import wiring
+    from db import revisions
+    from orchestrator import opening
 
     settings = Settings.read()
     try:
-        wiring.upgrade(settings)
+        opening.upgrade(settings)
     except CommandError as error:  # it is at a revision that this release does not know
         what = f"{settings.shown_url} cannot be upgraded: {error}"
         raise BadInput.of("", what, "was it made by a newer release?") from None
-    typer.echo(f"{settings.shown_url} is at revision {migrate.newest()}.")
+    typer.echo(f"{settings.shown_url} is at revision {revisions.newest()}.")
 
 
 def check(as_json: AsJson = False) -> None:
@@ -37,22 +37,22 @@ def check(as_json: AsJson = False) -> None:
 
     Exit code 2 where it is not.
     """
-    from db import migrate
-    from orchestrator import wiring
+    from db import revisions
+    from orchestrator import opening
 
     settings = Settings.read()
     try:
-        problems = _drift(wiring.database(settings).engine)
+        problems = _drift(opening.database(settings).engine)
     except AssayloopError as error:
         problems = list(error.problems)
     if as_json:
         rows = [{"where": p.where, "what": p.what, "remedy": p.remedy} for p in problems]
-        shown = {"database": settings.shown_url, "revision": migrate.newest()}
+        shown = {"database": settings.shown_url, "revision": revisions.newest()}
         print_json({"ok": not problems, **shown, "problems": rows})
         raise typer.Exit(ExitCode.BAD_INPUT if problems else ExitCode.DONE)
     if problems:
         raise BadInput(problems)
-    typer.echo(f"{settings.shown_url} is at revision {migrate.newest()}, and so are its tables.")
+    typer.echo(f"{settings.shown_url} is at revision {revisions.newest()}, and so are its tables.")
 
 
 def _drift(engine: Engine) -> list[Problem]:

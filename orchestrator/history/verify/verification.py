@@ -25,7 +25,7 @@ from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
 from adapters.messages import plain, quote
-from db import migrate, repository, triggers
+from db import repository, revisions, triggers
 from db.columns import parse
 from db.models import SYSTEM, Base, LedgerEntry
 from db.session import Database
@@ -144,7 +144,7 @@ def verify(
 
 def _schema(database: Database) -> Iterator[Problem]:
     """What keeps the tables from being read at all."""
-    found, needed = migrate.current(database.engine), migrate.newest()
+    found, needed = revisions.current(database.engine), revisions.newest()
     if found != needed:
         yield Problem("schema", f"is at revision {found}, and this release reads {needed}")
         return
