@@ -32,12 +32,13 @@ def status(limit: Limit = None, as_json: AsJson = False) -> None:
     """List campaigns and how far they are, the oldest first; on screen those last active."""
     from db import repository
     from orchestrator import opening
-    from orchestrator.history.listings import results as reached
 
     with opening.database(Settings.read()).read() as session:
         standings = repository.standings(session, limit if as_json else limit or LAST)
         known = repository.campaign_count(session)
     if as_json:
+        from orchestrator.history.listings import results as reached
+
         print_json([reached.status(one.campaign, one.open_jobs) for one in standings])
         return
     lines = [_line(one) for one in standings]
