@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, inspect, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
@@ -153,6 +154,40 @@ def test_a_wrong_revision_is_refused(database_url: str, revision: str | None, sa
     with pytest.raises(SchemaMismatch, match=f"database {said}.*`assayloop db upgrade`"):
         opening.database(settings)
     database.close()
+
+
+def test_revisions_are_read_as_alembic_reads_them() -> None:
+    """A release that took an older revision for its newest would refuse every sound database."""
+    alembic = ScriptDirectory(str(revisions.scripts()))
+    assert revisions.newest() == alembic.get_current_head()
+    known = [one.revision for one in alembic.walk_revisions()]
+    assert len(known) >= 6
+    assert all(map(revisions.is_known, known))
+    assert not revisions.is_known("9999")
+
+
+def test_a_migration_that_does_not_say_its_revision_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Passed over in silence, it would never be asked for."""
+    versions = tmp_path / "versions"
+    versions.mkdir()
+    monkeypatch.setattr(revisions, "scripts", lambda: tmp_path)
+    (versions / "a.py").write_text('revision = "a"\ndown_revision = None\n')
+    (versions / "b.py").write_text("revision = 'b'\ndown_revision = 'a'\n")
+    assert revisions.newest() == "b"
+    (versions / "c.py").write_text('revision = "c"\ndown_revision = "a"\n')
+    with pytest.raises(RuntimeError, match=r"end in \['b', 'c'\]"):
+        revisions.newest()
+    (versions / "c.py").write_text('revision: str = "c"\n')
+    with pytest.raises(RuntimeError, match=r"c\.py does not say"):
+        revisions.newest()
+
+
+def test_a_database_of_two_revisions_is_of_neither(database: Database) -> None:
+    """Somebody put the newest beside another: its tables may be anything."""
+    _execute(database, "INSERT INTO alembic_version VALUES ('0001')")
+    assert revisions.current(database.engine) == f"0001, {revisions.newest()}"
 
 
 # Earlier revisions ----------------------------------------------------------------------------
