@@ -6,14 +6,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Without --no-compile most of the time goes into compiling what is never imported.
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet --no-compile
+# But what the help and the lists load is compiled, ours and others': where Python may not write
+# bytecode, as in many containers, every command would compile it again.
+LISTED := annotated_doc annotated_types attr greenlet markdown_it mdurl orjson pydantic \
+  pydantic_core pygments rich shellingham sqlalchemy typer typing_extensions.py typing_inspection \
+  yaml
+COMPILE = $(BIN)/python -m compileall -q orchestrator adapters db flows \
+  $(addprefix $(VENV)/lib/python3*/site-packages/,$(LISTED))
 LOCK := constraints.txt
 JOBS ?= 2
 
 # Test processes share the cores: one thread of the mathematics each.
-test check faults bench bench-full bench-history: export OMP_NUM_THREADS = 1
+test check faults bench bench-full bench-history bench-doors: export OMP_NUM_THREADS = 1
 
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint faults bench bench-full bench-history lock wheel clean
+.PHONY: help run test check lint faults bench bench-full bench-history bench-doors lock wheel clean
 
 help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -48,6 +55,9 @@ bench-full: $(VENV)/.dev  ## the same over every seed and target
 bench-history: $(VENV)/.dev  ## what the ledger costs, and verifying a million entries
 	$(BIN)/python -m benchmarks.history --full
 
+bench-doors: $(VENV)/.dev  ## how long the help and the lists take, and took before
+	$(BIN)/python -m benchmarks.doors $(ARGS)
+
 lock:  ## resolve pyproject.toml anew into constraints.txt
 	$(PYTHON) -m venv --upgrade-deps $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip install --quiet '.[dev]'
@@ -74,8 +84,10 @@ $(VENV)/.python:
 $(VENV)/.run: $(VENV)/.python pyproject.toml $(LOCK)
 	@echo "Installing assayloop and what it needs (about 2 GB) into $(VENV) ..."
 	$(PIP) --constraint $(LOCK) --editable .
+	$(COMPILE)
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.python pyproject.toml $(LOCK)
 	$(PIP) --constraint $(LOCK) --editable '.[dev]'
+	$(COMPILE)
 	@touch $@ $(VENV)/.run

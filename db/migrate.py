@@ -1,54 +1,20 @@
-"""Schema revisions: upgrade, and refuse to work on a wrong one."""
+"""Schema migrations, by Alembic: upgrade, downgrade, compare the tables with the models."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine
 
-_HERE = Path(__file__).parent
-
-
-def scripts() -> Path:
-    """Where the migrations lie: under ``db`` in a wheel, at the top of a checkout."""
-    packaged = _HERE / "migrations"
-    return packaged if packaged.is_dir() else _HERE.parent / "alembic"
+from db import revisions
 
 
 def config(engine: Engine) -> Config:
     """An Alembic configuration bound to an engine."""
     made = Config()
-    made.set_main_option("script_location", str(scripts()))
+    made.set_main_option("script_location", str(revisions.scripts()))
     made.attributes["engine"] = engine
     return made
-
-
-def current(engine: Engine) -> str | None:
-    """The schema revision of a database, None for one without our tables."""
-    with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-def newest() -> str:
-    """The schema revision of this release."""
-    found = ScriptDirectory(str(scripts())).get_current_head()
-    if found is None:
-        raise RuntimeError(f"no migrations under {scripts()}")
-    return found
-
-
-def is_known(revision: str) -> bool:
-    """Whether this release can upgrade from a schema revision."""
-    return revision in {one.revision for one in ScriptDirectory(str(scripts())).walk_revisions()}
-
-
-def is_empty(engine: Engine) -> bool:
-    """Whether the database has no tables at all."""
-    return not inspect(engine).get_table_names()
 
 
 def upgrade(engine: Engine, revision: str = "head") -> None:

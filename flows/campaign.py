@@ -16,7 +16,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from sqlalchemy.exc import DBAPIError
 
-from orchestrator import driver, loop, wiring
+from orchestrator import driver, loop, opening, wiring
 from orchestrator.driver import Glance, Standing
 from orchestrator.loop import Verbs
 from orchestrator.settings import Settings
@@ -115,7 +115,7 @@ def run_campaign(campaign: str, name: str) -> str:
         if watch is not None:
             watch(glance)
 
-    parts = wiring.build(wiring.database(Settings.read()), campaign)
+    parts = wiring.build(opening.database(Settings.read()), campaign)
     with wiring.driving(parts):
         _open[campaign] = parts
         try:

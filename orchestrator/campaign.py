@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from db import repository
 from db.models import Campaign as CampaignRow
-from orchestrator import driver, wiring
+from orchestrator import driver, opening, wiring
 from orchestrator.driver import Glance, Standing
 from orchestrator.history.export import table_files
 from orchestrator.history.listings import at_moment, candidate_table, measurement_table, results
@@ -74,7 +74,7 @@ class Campaign:
         source = _source(spec, overrides)
         wiring.check(source)
         settings = Settings.read()
-        database = wiring.database(settings, create=True)
+        database = opening.database(settings, create=True)
         campaign_id = campaigns.open_or_create(
             database, source.spec, actors.current(database), new=new
         )
@@ -88,8 +88,8 @@ class Campaign:
             NotFound: there is none.
         """
         settings = Settings.read()
-        database = wiring.database(settings)
-        return cls(wiring.build(database, campaigns.find(database, name).id), settings)
+        database = opening.database(settings)
+        return cls(wiring.build(database, opening.campaign(database, name).id), settings)
 
     @property
     def id(self) -> str:

@@ -8,17 +8,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-from pydantic import ValidationError
-from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from adapters import registry as evaluators
 from adapters.protocol import Evaluator, EvaluatorError, OptionError, Weighted, Weights
-from db import lease, migrate, repository
+from db import lease, repository
 from db.ledger import Actor, Draft, append
-from db.models import Campaign, CampaignRevision, LedgerEntry
+from db.models import Campaign, LedgerEntry
 from db.session import Database, now
-from orchestrator import private_files, recorded_model
+from orchestrator import opening, recorded_model
 from orchestrator.errors import BadInput, Busy, Conflict, SchemaMismatch
 from orchestrator.latent import registry as spaces
 from orchestrator.latent.protocol import Space, SpaceError
@@ -27,6 +25,7 @@ from orchestrator.people import actors
 from orchestrator.proposers import registry
 from orchestrator.proposers.protocol import Problem, Proposer
 from orchestrator.settings import Settings
+from orchestrator.spec import stored
 from orchestrator.spec.file import SpecSource
 from orchestrator.spec.model import EvaluatorSpec, Spec
 from orchestrator.spec.yaml import KeyPath
@@ -96,66 +95,6 @@ class Parts:
         return self._lap - before
 
 
-def database(settings: Settings, *, create: bool = False) -> Database:
-    """The database of the settings, at this release's schema revision.
-
-    Args:
-        settings: Where it is.
-        create: Make the SQLite file with its tables if there is none, or none with tables, which
-            is what a process leaves that is killed while it makes them. A PostgreSQL database is
-            only ever changed by ``assayloop db upgrade``.
-
-    Raises:
-        SchemaMismatch: it is at another revision; the message names the command that upgrades it.
-        BadInput: it cannot be reached.
-    """
-    file = settings.sqlite_file
-    if file is not None and not file.exists():
-        if not create:
-            raise SchemaMismatch(None, migrate.newest())
-        return upgrade(settings)
-    opened = Database(settings.database_url)
-    with reachable(settings):
-        found = migrate.current(opened.engine)
-        unmade = file is not None and migrate.is_empty(opened.engine)
-    if create and unmade:
-        opened.close()
-        return upgrade(settings)
-    if found != migrate.newest():
-        raise SchemaMismatch(found, migrate.newest())
-    return opened
-
-
-def upgrade(settings: Settings) -> Database:
-    """The database of the settings, created or brought to this release's schema revision.
-
-    Raises:
-        BadInput: it cannot be reached or written.
-    """
-    file = settings.sqlite_file
-    with reachable(settings):
-        if file is not None:
-            private_files.make_folder(file.parent)
-        opened = Database(settings.database_url)
-        migrate.upgrade(opened.engine)
-    return opened
-
-
-@contextmanager
-def reachable(settings: Settings) -> Iterator[None]:
-    """Say which database it is that cannot be opened.
-
-    Raises:
-        BadInput: instead of the driver's error.
-    """
-    try:
-        yield
-    except (DatabaseError, OSError) as error:
-        reason = error.orig if isinstance(error, DatabaseError) else error.strerror
-        what = f"{settings.shown_url} cannot be opened: {reason}"
-        raise BadInput.of(settings.named_by, what) from None
-
-
 def space(spec: Spec, model: str | None = None) -> Space:
     """The space of a spec.
 
@@ -217,7 +156,7 @@ def _require_known_card(spec: Spec) -> None:
     """
     settings, row, recorded = Settings.read(), None, None
     with suppress(BadInput, SchemaMismatch):  # of which whoever opens the database is told
-        opened = database(settings)
+        opened = opening.database(settings)
         with opened.read() as session:
             row = repository.find(session, spec.name)
             if row is not None:
@@ -270,7 +209,7 @@ def build(opened: Database, campaign_id: str, *, actor: Actor | None = None) -> 
         revision = repository.revision(session, row.id, row.revision)
         recorded = recorded_model.of(session, revision)
     label, home = f"{row.name}#{row.ordinal}", Settings.read().models
-    asked = spec_of(revision).space.model
+    asked = stored.spec(revision).space.model
     if recorded is not None:  # before its network is made, which a changed card may not describe
         recorded_model.require_card(label, recorded, asked, home)
     try:
@@ -320,7 +259,7 @@ def of_revision(
     """
     with opened.read() as session:
         revision = repository.revision(session, campaign_id, number)
-    spec = spec_of(revision)
+    spec = stored.spec(revision)
     parts = Parts(
         database=opened,
         actor=actor,
@@ -335,22 +274,6 @@ def of_revision(
     )
     _fix_threads(spec)
     return parts
-
-
-def spec_of(revision: CampaignRevision) -> Spec:
-    """The spec of a revision, as it was resolved.
-
-    Raises:
-        BadInput: what is stored is no spec: somebody changed it.
-    """
-    try:
-        return Spec.model_validate(revision.resolved)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(map(str, first["loc"]))
-        what = f"what is stored is no spec that this release can read: {key}: {first['msg']}"
-        remedy = "`assayloop audit verify` says whether somebody changed it"
-        raise BadInput.of(f"campaign_revision {revision.revision}", what, remedy) from None
 
 
 def _fix_threads(spec: Spec) -> None:

@@ -13,7 +13,7 @@ from db.ledger import Actor, Draft, append
 from db.models import SYSTEM, Campaign, LatentModel
 from db.session import Database, now
 from db.states import OPEN, CampaignState, JobState, move
-from orchestrator import recorded_model, wiring
+from orchestrator import opening, recorded_model, wiring
 from orchestrator.errors import BadInput, Busy, Conflict, NotFound, require_reason
 from orchestrator.latent import model_cards
 from orchestrator.latent import registry as spaces
@@ -22,21 +22,7 @@ from orchestrator.objective import Objective
 from orchestrator.settings import Settings
 from orchestrator.spec.file import differences, resolved, written
 from orchestrator.spec.model import Spec
-from orchestrator.verbs import dataset, endings
-
-
-def find(database: Database, reference: str) -> Campaign:
-    """The campaign that ``NAME``, ``NAME#2`` or a UUID names.
-
-    Raises:
-        NotFound: there is none; the message lists what there is.
-    """
-    with database.read() as session:
-        row = repository.find(session, reference)
-        if row is None:
-            known = dict.fromkeys(one.name for one in repository.campaigns(session))
-            raise NotFound("campaign", reference, tuple(known))
-        return row
+from orchestrator.verbs import endings, replicates
 
 
 def create(database: Database, spec: Spec, actor: Actor) -> str:
@@ -178,7 +164,7 @@ def revise(database: Database, reference: str, spec: Spec, actor: Actor, reason:
         Busy: a driver works on it, by the old spec.
     """
     require_reason(reason)
-    row = find(database, reference)
+    row = opening.campaign(database, reference)
     changed = changes(database, row, spec)
     if not changed:
         raise Conflict(f"the spec of {row.name} is what it was", "change it before revising")
@@ -213,7 +199,7 @@ def _revalue(session: Session, draft: Draft, row: Campaign, spec: Spec) -> None:
         mine = [one for one in rows if one.candidate == candidate.number]
         if not mine or candidate.log_prior is None:
             continue
-        values = dataset.values(dataset.reduce(mine))
+        values = replicates.values(replicates.reduce(mine))
         value = objective.value(values, candidate.log_prior)
         feasible = objective.feasible(values)
         draft.set(
@@ -283,7 +269,7 @@ def _set_state(
 ) -> Campaign:
     if state is not CampaignState.RUNNING:
         require_reason(reason)
-    row = find(database, reference)
+    row = opening.campaign(database, reference)
     with database.write(row.id) as session:
         row = repository.campaign(session, row.id)
         _refuse_over(row)
@@ -297,7 +283,7 @@ def _set_state(
                 cancelled = move(job.key, job.state, JobState.CANCELLED)
                 draft.set("job", number=job.number, state=str(cancelled), reason=reason)
         append(session, row.id, actor, draft, now())
-    return find(database, row.id)
+    return opening.campaign(database, row.id)
 
 
 def resolve(
@@ -309,7 +295,7 @@ def resolve(
         Conflict: the job is not parked.
     """
     require_reason(reason)
-    row = find(database, reference)
+    row = opening.campaign(database, reference)
     with database.write(row.id) as session:
         rows = repository.jobs(session, row.id)
         parked = [one for one in rows if one.state == JobState.PARKED]

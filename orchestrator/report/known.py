@@ -13,7 +13,7 @@ from db import artifacts, ledger, repository
 from db.models import Campaign, CampaignRevision, Candidate, Fit, Job, LedgerEntry
 from orchestrator.latent.protocol import Points
 from orchestrator.surrogates.protocol import Data
-from orchestrator.verbs import computing, dataset
+from orchestrator.verbs import computing, dataset, replicates
 from orchestrator.wiring import Parts
 
 _SHOWN = 10
@@ -28,7 +28,7 @@ class Known:
     revision: CampaignRevision
     candidates: Sequence[Candidate]
     best: Sequence[Candidate]
-    measured: Mapping[int, Mapping[str, dataset.Reduced]]
+    measured: Mapping[int, Mapping[str, replicates.Reduced]]
     """By candidate and measure."""
     jobs: Mapping[int, Sequence[Job]]
     """By candidate."""
@@ -62,7 +62,7 @@ class Known:
             revision=repository.revision(session, chain, parts.revision),
             candidates=candidates,
             best=repository.best(session, chain, _SHOWN, maximize=parts.objective.maximize),
-            measured={key: dataset.reduce(rows) for key, rows in measured.items()},
+            measured={key: replicates.reduce(rows) for key, rows in measured.items()},
             jobs=jobs,
             contents=dict(_contents(session, candidates)),
             fit=fit,

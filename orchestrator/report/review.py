@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from db import migrate, repository
+from db import repository, revisions
 from db.columns import canonical
 from db.ledger import digest
 from db.models import Campaign, Fit, LatentModel, LedgerEntry, Signature
@@ -191,7 +191,7 @@ def _versions(session: Session, parts: Parts, campaign: Campaign) -> Facts:
     yield (
         "This report",
         f"assayloop {version('assayloop')}, Python {platform.python_version()}, "
-        f"schema {migrate.newest()}",
+        f"schema {revisions.newest()}",
     )
     yield from _made_with(session, campaign.id)
     hashed = repository.revision(session, campaign.id, campaign.revision).model

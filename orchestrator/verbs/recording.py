@@ -24,7 +24,7 @@ from db import artifacts, repository
 from db.ledger import Draft
 from db.models import Artifact, Candidate, Job, Measurement
 from db.states import JobState, move
-from orchestrator.verbs import dataset, endings, stopping
+from orchestrator.verbs import endings, replicates, stopping
 from orchestrator.verbs.retries import retry_or_fail
 from orchestrator.wiring import Parts
 
@@ -195,7 +195,7 @@ def value_candidate(session: Session, draft: Draft, parts: Parts, number: int) -
         (log_prior,) = (
             row["log_prior"] for row in draft.rows["new"]["candidate"] if row["number"] == number
         )
-    values = dataset.values(dataset.reduce(_standing(session, draft, parts, number)))
+    values = replicates.values(replicates.reduce(_standing(session, draft, parts, number)))
     objective = parts.objective.value(values, math.nan if log_prior is None else log_prior)
     if objective is None and (candidate is None or candidate.objective is None):
         return

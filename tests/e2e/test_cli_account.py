@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from db.models import LedgerEntry
-from orchestrator import wiring
+from orchestrator import opening
 from orchestrator.settings import Settings
 from tests.e2e.terminal import Ended, Terminal
 
@@ -57,7 +57,7 @@ def person(finished: Terminal, monkeypatch: pytest.MonkeyPatch) -> Person:
 def actors_of(kind: str) -> list[tuple[str, str, str, str]]:
     """Kind, number, account behind and mode of the actors of all such entries."""
     columns = (LedgerEntry.actor_kind, LedgerEntry.actor_id, LedgerEntry.on_behalf_of)
-    with wiring.database(Settings.read()).read() as session:
+    with opening.database(Settings.read()).read() as session:
         query = select(*columns, LedgerEntry.mode).where(LedgerEntry.kind == kind)
         return [tuple(row) for row in session.execute(query)]
 
@@ -187,7 +187,7 @@ def test_a_driver_ends_cleanly_where_its_login_does(person: Person) -> None:
     person.logs_in("bob")
     assert Campaign.open(person.terminal.spec("long")).run() == "finished"
     assert person.terminal("audit", "verify").code == 0
-    assert actors.current(wiring.database(Settings.read())).id == "bob"
+    assert actors.current(opening.database(Settings.read())).id == "bob"
 
 
 def test_a_driver_of_single_user_mode_ends_with_the_first_account(

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from adapters.mnist_classifier.card import SHIPPED
-from orchestrator import Campaign, wiring
+from orchestrator import Campaign, opening
 from orchestrator.people import actors, campaigns
 from orchestrator.settings import Settings
 from orchestrator.spec.model import Spec
@@ -71,7 +71,7 @@ def test_changed_weights_of_an_evaluator_are_found(terminal: Terminal) -> None:
     text = (ROOT / "examples" / "digit-four.yaml").read_text()
     spec = yaml.safe_load(text)
     spec["evaluators"][0]["options"] = {"weights": str(weights)}
-    database = wiring.database(Settings.read(), create=True)
+    database = opening.database(Settings.read(), create=True)
     for _ in range(2):  # the second campaign finds them kept
         campaigns.create(database, Spec.model_validate(spec), actors.operating_system())
     assert terminal("audit", "verify").code == 0

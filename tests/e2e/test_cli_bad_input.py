@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from db.session import Database
-from orchestrator import wiring
+from orchestrator import opening
 from orchestrator.settings import Settings
 from tests import histories
 from tests.e2e.terminal import Terminal
@@ -39,7 +39,7 @@ def guarded(finished: Terminal) -> Iterator[Terminal]:
 @contextmanager
 def untouched(terminal: Terminal) -> Iterator[None]:
     """Compares all rows and names before and after."""
-    database = wiring.database(Settings.read())
+    database = opening.database(Settings.read())
     rows, names = histories.rows(database), files(terminal.folder)
     yield
     assert histories.rows(database) == rows
@@ -204,7 +204,7 @@ def test_a_sqlite_file_that_may_only_be_read_is_not_written(keyed: Terminal) -> 
     """Marked so in its header: to root, who often runs tests, permissions mean nothing."""
     file = Settings.read().sqlite_file
     assert file is not None
-    database = wiring.database(Settings.read())
+    database = opening.database(Settings.read())
     with database.engine.connect() as connection:
         connection.execute(text("SELECT 1"))
     database.close()  # the last one who leaves empties the write-ahead log

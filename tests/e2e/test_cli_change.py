@@ -93,10 +93,10 @@ def test_every_change_is_in_the_history_with_its_actor(running: Terminal) -> Non
     from sqlalchemy import select
 
     from db.models import LedgerEntry
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.settings import Settings
 
-    with wiring.database(Settings.read()).read() as session:
+    with opening.database(Settings.read()).read() as session:
         entries = session.scalars(
             select(LedgerEntry).where(LedgerEntry.kind.in_(["pause", "resume"]))
         ).all()

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from db.ledger import Actor
-from orchestrator import Campaign, wiring
-from orchestrator.people import accounts, actors, campaigns, signatures
+from orchestrator import Campaign, opening
+from orchestrator.people import accounts, actors, signatures
 from orchestrator.settings import Settings
 from orchestrator.verbs import computing
 from tests.e2e.terminal import Terminal, tamper
@@ -125,13 +125,13 @@ def test_it_is_found_by_the_name_that_people_know(terminal: Terminal) -> None:
 
 def test_whoever_approved_it_is_named(finished: Terminal) -> None:
     """Somebody other than the author confirmed that it was to be made."""
-    database = wiring.database(Settings.read())
+    database = opening.database(Settings.read())
     ada = Actor("account", "ada", mode="multi-user")
     accounts.create(database, actors.operating_system(), "ada", "Ada Byron", "admin", PASSWORD)
     accounts.create(database, ada, "otto", "Otto Smith", "owner", PASSWORD)
     page = finished("audit", "explain", "box", 1, "--json").json
     assert page["signatures"] == []
-    entry, row = page["proposal"]["entry"], campaigns.find(database, "box")
+    entry, row = page["proposal"]["entry"], opening.campaign(database, "box")
     signatures.sign(database, row, entry, "approved", "otto", PASSWORD)
     (signature,) = finished("audit", "explain", "box", 1, "--json").json["signatures"]
     assert (signature["signed"], signature["meaning"]) == (entry, "approved")

@@ -11,7 +11,7 @@ import pytest
 
 from db import repository
 from db.ledger import Actor
-from orchestrator import wiring
+from orchestrator import opening
 from orchestrator.people import accounts, actors, campaigns, corrections, signatures
 from orchestrator.people.ask_tell import Told
 from orchestrator.settings import Settings
@@ -28,7 +28,7 @@ GP = {"kind": "gp", "initial": 3, "batch": 1}
 @pytest.fixture
 def lab(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     """A lab in the home of the terminal, whose people have accounts."""
-    database = wiring.database(Settings.read(), create=True)
+    database = opening.database(Settings.read(), create=True)
     with opened(database, terminal.folder, monkeypatch) as lab:
         yield lab
     database.close()
@@ -127,7 +127,7 @@ def test_who_asked_for_what_and_what_is_proved_is_said_first(learned: Terminal) 
     assert said["Result"] == "nothing is wrong"
     head = learned("audit", "report", "learned", "--json").json
     assert head["ok"] is True
-    database = wiring.database(Settings.read())
+    database = opening.database(Settings.read())
     with database.read() as session:
         row = repository.find(session, "learned")
         assert row is not None

@@ -2,7 +2,7 @@
 
 from db import repository
 from db.models import Fit
-from orchestrator import wiring
+from orchestrator import opening
 from orchestrator.settings import Settings
 from tests.e2e.terminal import Terminal
 
@@ -70,7 +70,7 @@ def test_a_refit_is_offered_and_starts_from_nothing_that_was_wrong(learned: Term
     assert found["newest_fit"] == number
     assert number not in found["fits"]
     assert found["goes_on"] is False
-    database = wiring.database(Settings.read())
+    database = opening.database(Settings.read())
     with database.read() as session:
         row = repository.find(session, "learned")
         assert row is not None

@@ -15,7 +15,7 @@ from adapters.mnist_classifier import card as classifier
 from db import artifacts
 from db.models import SYSTEM, Campaign, CampaignRevision, LatentModel, LedgerEntry
 from orchestrator import Campaign as Opened
-from orchestrator import wiring
+from orchestrator import opening
 from orchestrator.errors import BadInput
 from orchestrator.latent import automata, model_cards
 from orchestrator.latent.registry import SHIPPED
@@ -126,7 +126,7 @@ def test_a_campaign_of_the_hash_of_weights_alone_goes_on(of_old: Terminal) -> No
     reason = ("--reason", "goes well")
     assert of_old("campaign", "revise", "mine", "more.yaml", *reason).code == 0
     assert Opened.open("more.yaml").run() == "finished"
-    with wiring.database(Settings.read()).read() as session:
+    with opening.database(Settings.read()).read() as session:
         rows = session.scalars(select(CampaignRevision).order_by(CampaignRevision.revision)).all()
         assert rows[0].model == weights
         assert rows[1].model != weights
@@ -185,7 +185,7 @@ def test_the_card_of_an_evaluators_weights_is_kept_and_held_against_it(
     spec = (ROOT / "examples" / "digit-four.yaml").read_text()
     (terminal.folder / "four.yaml").write_text(spec)
     assert Opened.open("four.yaml", overrides=["budget.evaluations=1"]).run() == "finished"
-    with wiring.database(Settings.read()).read() as session:
+    with opening.database(Settings.read()).read() as session:
         query = select(LedgerEntry.payload).where(LedgerEntry.kind == "model")
         abouts = [json.loads(payload)["about"] for payload in session.scalars(query)]
     (kept,) = [about["card"] for about in abouts if "evaluator" in about]

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from db.session import Database
-from orchestrator import Campaign, open_places, private_files
+from orchestrator import Campaign, exposed_files, private_files
 from orchestrator.settings import Settings
 from tests.e2e.terminal import Terminal
 
@@ -224,5 +224,5 @@ def test_a_file_is_closed_before_anything_is_in_it(umask: int, tmp_path: Path) -
 
 
 def test_nothing_is_open_where_there_is_nothing_yet(terminal: Terminal) -> None:
-    assert open_places.find(Settings.read()) == []
-    assert open_places.mend(Settings.read()) == []
+    assert exposed_files.find(Settings.read()) == []
+    assert exposed_files.mend(Settings.read()) == []

@@ -21,7 +21,7 @@ from safetensors.numpy import load, save
 from db import migrate
 from db.models import Round
 from db.session import Database
-from orchestrator import Campaign, wiring
+from orchestrator import Campaign, opening, wiring
 from orchestrator.driver import Standing
 from orchestrator.history.replay.replaying import Verdict, replay
 from orchestrator.latent import registry
@@ -290,7 +290,7 @@ def test_a_proposal_of_before_an_upgrade_comes_out_after_it(
         then.setattr(computing, "decoded_with", lambda kind: {})
         file = terminal.spec("old", "kind: sobol, initial: 2, batch: 2", "kind: gp, initial: 3")
         Campaign.open(file, overrides=["budget.evaluations=4"]).run()
-    database = wiring.database(Settings.read())
+    database = opening.database(Settings.read())
     migrate.downgrade(database.engine, "0001")
     database.close()
     said = terminal.refused("audit", "replay", "old", "--all")

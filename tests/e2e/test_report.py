@@ -14,7 +14,7 @@ import pytest
 
 from db import ledger, migrate, repository
 from db.session import Database
-from orchestrator import driver, report, wiring
+from orchestrator import driver, opening, report, wiring
 from orchestrator.people import actors, ask_tell, campaigns
 from orchestrator.settings import Settings
 from orchestrator.spec.model import Spec
@@ -65,7 +65,7 @@ def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database
     monkeypatch.setenv("ASSAYLOOP_HOME", str(tmp_path))
     monkeypatch.syspath_prepend(PLUGIN)
     migrate.upgrade(Database(Settings.read().database_url).engine)
-    database = wiring.database(Settings.read())
+    database = opening.database(Settings.read())
     yield database
     database.close()
 

@@ -28,7 +28,7 @@ import orchestrator.proposers.gp
 import orchestrator.surrogates.gp  # noqa: F401
 from adapters.protocol import Evaluator
 from db.session import Database
-from orchestrator import driver, wiring
+from orchestrator import driver, opening, wiring
 from orchestrator.people import actors, campaigns
 from orchestrator.settings import Settings
 from orchestrator.verbs import batches
@@ -70,7 +70,7 @@ def run_campaign(
             crossings.install()
             if without_intent:
                 remove_intents_commit()
-            opened = wiring.database(Settings.read(), create=True)
+            opened = opening.database(Settings.read(), create=True)
             wanted = campaign.spec(idempotent=idempotent)
             actor = actors.current(opened)
             parts = wiring.build(opened, campaigns.open_or_create(opened, wanted, actor))

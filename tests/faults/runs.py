@@ -24,7 +24,7 @@ from db import repository
 from db.models import Job
 from db.session import Database
 from db.states import JobState
-from orchestrator import wiring
+from orchestrator import opening
 from orchestrator.people import actors, campaigns
 from orchestrator.settings import Settings
 from tests.faults.boundaries import VERBS, Boundary
@@ -169,7 +169,7 @@ class Bench:
         self._server = server
         self._numbers = count(1)
         self._template = self._make("template")
-        opened = wiring.upgrade(
+        opened = opening.upgrade(
             Settings.read({"ASSAYLOOP_HOME": str(folder), "ASSAYLOOP_DATABASE_URL": self._template})
         )
         campaigns.create(opened, spec(idempotent=idempotent), actors.current(opened))

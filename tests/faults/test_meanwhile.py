@@ -16,7 +16,7 @@ from db import repository
 from db.models import MeasurementFlag
 from db.session import Database
 from db.states import CampaignState, JobState
-from orchestrator import loop, wiring
+from orchestrator import loop, opening, wiring
 from orchestrator.driver import Standing, drive
 from orchestrator.people import actors, campaigns
 from orchestrator.spec.model import Failures
@@ -68,7 +68,7 @@ def parts(bench: Bench) -> Parts:
 def build(run: Run) -> Parts:
     """The parts of a run's campaign."""
     opened = Database(run.url)
-    return wiring.build(opened, campaigns.find(opened, NAME).id)
+    return wiring.build(opened, opening.campaign(opened, NAME).id)
 
 
 def slow(parts: Parts, timeout: float | None = None) -> Slow:

@@ -10,7 +10,7 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-from db import migrate
+from db import migrate, revisions
 from db.session import Database
 from tests import histories
 
@@ -19,7 +19,7 @@ KEPT = Path(__file__).parent / "kept"
 
 def keep() -> Path:
     """Write the file of the newest revision; returns its path."""
-    file = KEPT / f"{migrate.newest()}.sql"
+    file = KEPT / f"{revisions.newest()}.sql"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kept.db"
         database = Database(f"sqlite:///{path}")

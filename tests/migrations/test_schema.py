@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, inspect, make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
-from db import migrate, repository, triggers
+from db import migrate, repository, revisions, triggers
 from db.models import APPEND_ONLY, Base
 from db.session import Database
-from orchestrator import wiring
+from orchestrator import opening
 from orchestrator.errors import SchemaMismatch
 from orchestrator.history.replay.replaying import replay
 from orchestrator.history.verify.verification import verify
@@ -50,7 +51,7 @@ def test_downgrading_leaves_nothing_behind(database: Database) -> None:
     assert len(full) > len(Base.metadata.tables)
     migrate.downgrade(database.engine, "base")
     assert objects(database.engine) == set()
-    assert migrate.current(database.engine) is None
+    assert revisions.current(database.engine) is None
     migrate.upgrade(database.engine)
     assert objects(database.engine) == full
     histories.everything(database)
@@ -98,7 +99,7 @@ def test_alembics_own_command_works_on_postgresql(postgresql_url: str) -> None:
     settings = {"ASSAYLOOP_DATABASE_URL": url.render_as_string(hide_password=False)}
     alembic(settings, "upgrade", "head")
     database = Database(postgresql_url)
-    assert migrate.current(database.engine) == migrate.newest()
+    assert revisions.current(database.engine) == revisions.newest()
     migrate.check(database.engine)
     database.close()
 
@@ -151,8 +152,42 @@ def test_a_wrong_revision_is_refused(database_url: str, revision: str | None, sa
         assert verify(database).problems[0].where == "schema"
     settings = Settings.read({"ASSAYLOOP_DATABASE_URL": database_url})
     with pytest.raises(SchemaMismatch, match=f"database {said}.*`assayloop db upgrade`"):
-        wiring.database(settings)
+        opening.database(settings)
     database.close()
+
+
+def test_revisions_are_read_as_alembic_reads_them() -> None:
+    """A release that took an older revision for its newest would refuse every sound database."""
+    alembic = ScriptDirectory(str(revisions.scripts()))
+    assert revisions.newest() == alembic.get_current_head()
+    known = [one.revision for one in alembic.walk_revisions()]
+    assert len(known) >= 6
+    assert all(map(revisions.is_known, known))
+    assert not revisions.is_known("9999")
+
+
+def test_a_migration_that_does_not_say_its_revision_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Passed over in silence, it would never be asked for."""
+    versions = tmp_path / "versions"
+    versions.mkdir()
+    monkeypatch.setattr(revisions, "scripts", lambda: tmp_path)
+    (versions / "a.py").write_text('revision = "a"\ndown_revision = None\n')
+    (versions / "b.py").write_text("revision = 'b'\ndown_revision = 'a'\n")
+    assert revisions.newest() == "b"
+    (versions / "c.py").write_text('revision = "c"\ndown_revision = "a"\n')
+    with pytest.raises(RuntimeError, match=r"end in \['b', 'c'\]"):
+        revisions.newest()
+    (versions / "c.py").write_text('revision: str = "c"\n')
+    with pytest.raises(RuntimeError, match=r"c\.py does not say"):
+        revisions.newest()
+
+
+def test_a_database_of_two_revisions_is_of_neither(database: Database) -> None:
+    """Somebody put the newest beside another: its tables may be anything."""
+    _execute(database, "INSERT INTO alembic_version VALUES ('0001')")
+    assert revisions.current(database.engine) == f"0001, {revisions.newest()}"
 
 
 # Earlier revisions ----------------------------------------------------------------------------
@@ -161,7 +196,7 @@ def test_a_wrong_revision_is_refused(database_url: str, revision: str | None, sa
 def test_a_database_of_every_revision_is_kept() -> None:
     """Else nobody would know whether last year's history can still be read."""
     kept = {file.stem for file in KEPT.glob("*.sql")}
-    assert migrate.newest() in kept, "run `python -m tests.migrations.keep` and commit its file"
+    assert revisions.newest() in kept, "run `python -m tests.migrations.keep` and commit its file"
 
 
 @pytest.mark.parametrize("file", sorted(KEPT.glob("*.sql")), ids=lambda file: file.stem)
@@ -170,7 +205,7 @@ def test_a_kept_database_is_upgraded_and_verified(file: Path, tmp_path: Path) ->
     path = tmp_path / "kept.db"
     restore(file, path)
     old = Database(f"sqlite:///{path}")
-    assert migrate.current(old.engine) == file.stem
+    assert revisions.current(old.engine) == file.stem
     migrate.upgrade(old.engine)
     migrate.check(old.engine)
     checked = verify(old)

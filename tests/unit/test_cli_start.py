@@ -1,15 +1,18 @@
 """The command line answers at once, and ends in a way that people and scripts understand."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 import orchestrator
-from orchestrator import wiring
+from orchestrator import Campaign, wiring
 from orchestrator.cli import main
 from orchestrator.cli.commands import COMMANDS, LazyCommand
 from orchestrator.cli.terminal.output import (
@@ -22,15 +25,27 @@ from orchestrator.cli.terminal.output import (
     print_table,
 )
 from orchestrator.errors import NotFound, Problem, SchemaMismatch
+from tests.e2e.terminal import BOX
 
-EXAMPLE = str(Path(orchestrator.__file__).parent.parent / "examples" / "drug-like.yaml")
-HEAVY = {"torch", "botorch", "rdkit", "prefect", "pandas", "plotly", "matplotlib"}
+ROOT = Path(orchestrator.__file__).parent.parent
+EXAMPLE = str(ROOT / "examples" / "drug-like.yaml")
+HEAVY = {
+    *("torch", "botorch", "gpytorch", "linear_operator", "scipy", "pandas", "pyarrow"),
+    *("rdkit", "selfies", "plotly", "matplotlib", "prefect", "alembic"),
+}
+LISTS = (
+    *("status", "show box", "history box", "history box --entries", "candidates box"),
+    *("jobs list box", "diff box --from entry:2", "show box --at entry:5", "account list"),
+    *("status --json", "show box --json", "history box --json", "candidates box --json"),
+)
 LOADED = """
 import json, sys
 from orchestrator.cli import main
 for command in json.loads(sys.argv[1]):
-    assert main([*command.split(), "--help"]) == 0
-print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+    assert main(command.split()) == 0, command
+files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
+print()
+print(json.dumps({name: file for name, file in files.items() if "." not in name}))
 """
 
 
@@ -41,28 +56,69 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-def loaded_by_help_of(commands: list[str]) -> set[str]:
-    """Top-level modules that a fresh process has imported once it has printed these helps."""
+def loaded_by(commands: Sequence[str], home: Path | None = None) -> dict[str, str]:
+    """Top-level modules that a fresh process has imported once it has printed these; their files.
+
+    Args:
+        commands: Each as it is typed, without the program's name.
+        home: The home that they read; this test's own by default.
+    """
     run = subprocess.run(
         [sys.executable, "-c", LOADED, json.dumps(commands)],
+        env=os.environ | ({"ASSAYLOOP_HOME": str(home)} if home else {}),
         capture_output=True,
         text=True,
-        check=True,
     )
-    return set(json.loads(run.stdout.splitlines()[-1]))
+    assert run.returncode == 0, run.stderr
+    found: dict[str, str] = json.loads(run.stdout.splitlines()[-1])
+    return found
 
 
 def test_help_waits_for_nothing_heavy() -> None:
     start = time.perf_counter()
-    loaded = loaded_by_help_of([""])
+    loaded = loaded_by(["--help"])
     print(f"assayloop --help answered in {time.perf_counter() - start:.2f} s")
-    assert loaded & (HEAVY | {"sqlalchemy", "numpy", "pydantic", "yaml"}) == set()
+    assert loaded.keys() & (HEAVY | {"sqlalchemy", "numpy", "pydantic", "yaml"}) == set()
 
 
 @pytest.mark.slow
 def test_the_help_of_every_command_waits_for_nothing_heavy() -> None:
     """Shell completion asks for it as well, at every press of the key."""
-    assert loaded_by_help_of([command.name for command in COMMANDS]) & HEAVY == set()
+    assert loaded_by([f"{command.name} --help" for command in COMMANDS]).keys() & HEAVY == set()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the campaign ``box``, driven to its end."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "box.yaml").write_text(BOX)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "tests" / "e2e" / "plugin")
+        patch.setenv("ASSAYLOOP_HOME", str(folder / "home"))
+        assert Campaign.open(folder / "box.yaml").run() == "finished"
+    return folder / "home"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", LISTS)
+def test_a_list_waits_for_nothing_heavy(command: str, finished: Path) -> None:
+    """Each of these seconds would be waited for a hundred times a day."""
+    assert loaded_by([command], finished).keys() & HEAVY == set()
+
+
+@pytest.mark.slow
+def test_the_install_compiles_whatever_help_and_lists_load(finished: Path) -> None:
+    """Else a container that writes no bytecode compiles it anew at every command."""
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    (named,) = re.findall(r"^LISTED := (.*)$", makefile, re.MULTILINE)
+    loaded = loaded_by(["--help", *LISTS], finished)
+    others = {
+        name
+        for name, file in loaded.items()
+        if "site-packages" in file and file.endswith(".py") and not name.startswith("_")
+    }
+    assert {"rich", "sqlalchemy", "typer"} <= others
+    assert others <= {name.removesuffix(".py") for name in named.split()}
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from db import migrate, repository
+from db import migrate, repository, revisions
 from db.ledger import Draft
 from db.models import Lease
 from db.session import Database
@@ -122,7 +122,7 @@ def test_a_backup_of_an_earlier_release_is_brought_up(
     made = make(old, tmp_path / "backup")
     assert made.revision == "0003"
     new = restored(tmp_path / "backup", elsewhere)
-    assert migrate.current(new.engine) == migrate.newest()
+    assert revisions.current(new.engine) == revisions.newest()
     assert verify(new).problems == ()
     for opened in (old, new):
         opened.close()
@@ -160,7 +160,7 @@ def test_a_half_or_a_changed_backup_is_refused(place: Path, elsewhere: str, tmp_
     for text_of_it in ("", manifest[:-20], "[]", "{}", manifest.replace("backup/1", "backup/9")):
         (place / MANIFEST).write_text(text_of_it)
         refused(BadInput, "manifest.json cannot be read as a manifest")
-    (place / MANIFEST).write_text(manifest.replace(f'"{migrate.newest()}"', '"0999"'))
+    (place / MANIFEST).write_text(manifest.replace(f'"{revisions.newest()}"', '"0999"'))
     refused(BadInput, "at revision 0999; restore it by that release or a later one")
     (place / MANIFEST).unlink()
     refused(BadInput, "is no backup, or one that was not written to its end")

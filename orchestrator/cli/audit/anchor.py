@@ -23,12 +23,12 @@ def anchor(
 
     Refused, with exit code 5, where a chain is not what an earlier anchor in the file says.
     """
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.history.verify import anchor_keys
     from orchestrator.people import actors
 
     settings = Settings.read()
-    database = wiring.database(settings)
+    database = opening.database(settings)
     actors.current(database, actors.Scope.AUDIT)
     made = anchor_keys.anchor(database, settings, out)
     if as_json:

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def _admin() -> tuple[Settings, Database, Actor]:
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.people import actors
 
     settings = Settings.read()
-    database = wiring.database(settings)
+    database = opening.database(settings)
     return settings, database, actors.current(database, actors.Scope.ADMIN)
 
 
@@ -44,7 +44,7 @@ def _say(settings: Settings, key: str) -> None:
 
 def list_keys(as_json: AsJson = False) -> None:
     """List the keys, oldest first: whose private half is here, and which were revoked."""
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.history.verify import anchor_keys
 
     settings = Settings.read()
@@ -57,7 +57,7 @@ def list_keys(as_json: AsJson = False) -> None:
             "reason": one.reason,
             "private": anchor_keys.file(settings, one.key).exists(),
         }
-        for one in anchor_keys.listed(wiring.database(settings))
+        for one in anchor_keys.listed(opening.database(settings))
     ]
     if as_json:
         print_json(rows)

@@ -35,18 +35,17 @@ def explain(
     Why it was made, on which data and model, what was expected and measured, who did what, every
     attempt with its raw artifact, what it cost, and what was learnt from it.
     """
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.history.explain.candidate import explain as gather
     from orchestrator.history.listings import lookup
-    from orchestrator.people import campaigns
 
     if html is not None and as_json:
         raise BadInput.of("--json", "prints on screen", "leave out --html, or --json")
     if html is not None and not html.parent.is_dir():
         raise BadInput.of("--html", f"there is no folder {html.parent}", "make it first")
     settings = Settings.read()
-    database = wiring.database(settings)
-    row = campaigns.find(database, name)
+    database = opening.database(settings)
+    row = opening.campaign(database, name)
     with database.read() as session:
         one = lookup.candidate(session, row, candidate)
         page = gather(session, row, one, settings.artifacts)

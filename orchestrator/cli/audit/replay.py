@@ -42,14 +42,13 @@ def replay(
     proposed with the stored random stream and decoded again. What went in is checked against the
     ledger, so that the cause of a difference is named.
     """
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.history.replay import replaying as history
-    from orchestrator.people import campaigns
 
     if [round is not None, candidate is not None, every].count(True) != 1:
         raise BadInput.of("audit replay", "say what to replay", "ROUND, --candidate or --all")
-    database = wiring.database(Settings.read())
-    row = campaigns.find(database, name)
+    database = opening.database(Settings.read())
+    row = opening.campaign(database, name)
     with database.read() as session:
         rounds = history.rounds_of(session, row, round, candidate)
     found = []

@@ -36,17 +36,16 @@ def report(
     planned, who signed what, and what came out. Exit code 5 where verification finds a problem;
     the report says so, too.
     """
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.history.verify.protections import Outside
-    from orchestrator.people import campaigns
     from orchestrator.report.review import Checked
 
     if out is not None and not out.parent.is_dir():
         raise BadInput.of("--out", f"there is no folder {out.parent}", "make it first")
     settings = Settings.read()
     outside = Outside.of(settings, tuple(files or ()), tuple(trust or ()))
-    database = wiring.database(settings)
-    row = campaigns.find(database, name)
+    database = opening.database(settings)
+    row = opening.campaign(database, name)
     found = verified(database, outside, row.id, quiet=as_json)
     path = out or settings.reports / f"{row.name}-{row.ordinal}-review.html"
     _write(database, row, Checked(found, tuple(sorted(outside.trusted or ()))), path)

@@ -34,12 +34,11 @@ def taint(
     These are the fits whose data held such a value, the rounds proposed with these fits, and the
     jobs that these rounds sent. A campaign that goes on fits again by itself before it proposes.
     """
-    from orchestrator import loop, wiring
+    from orchestrator import loop, opening, wiring
     from orchestrator.history.explain import taint as history
-    from orchestrator.people import campaigns
 
-    database = wiring.database(Settings.read())
-    row = campaigns.find(database, name)
+    database = opening.database(Settings.read())
+    row = opening.campaign(database, name)
     fitted = None
     if refit:
         with wiring.driving(wiring.build(database, row.id)) as parts:

@@ -28,12 +28,12 @@ def verify(
     row by row, every artifact's bytes are hashed, and every anchor and signature is compared with
     the entry it names. With --trust, nothing in the database says which keys are good.
     """
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.history.verify.protections import Outside
 
     settings = Settings.read()
     outside = Outside.of(settings, tuple(files or ()), tuple(trust or ()))
-    database = wiring.database(settings)
+    database = opening.database(settings)
     found = verified(database, outside, name, quiet=as_json)
     if as_json:
         print_json(summary(found))

@@ -78,8 +78,8 @@ def tell(
 ) -> None:
     """Add measurements that were made outside, of a candidate or of any object of the space."""
     from db.models import Candidate
-    from orchestrator import wiring
-    from orchestrator.people import ask_tell, campaigns
+    from orchestrator import opening, wiring
+    from orchestrator.people import ask_tell
 
     readings = measurement_arguments.read(values)
     if sum(one is not None for one in (candidate, text, file)) != 1:
@@ -87,8 +87,8 @@ def tell(
         raise BadInput.of("tell", what, "by exactly one of --candidate, --object and --object-file")
     if not provenance.strip():
         raise BadInput.of("--provenance", "is missing", "say where the values come from")
-    database = wiring.database(Settings.read())
-    row = campaigns.find(database, name)
+    database = opening.database(Settings.read())
+    row = opening.campaign(database, name)
     parts = wiring.build(database, row.id)
     content = text if file is None else _content(parts, file)
     number = ask_tell.tell(
@@ -143,12 +143,12 @@ def stop(name: CampaignName, reason: Reason = "") -> None:
 
 
 def _set_state(verb: str, name: str, reason: str) -> None:
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.people import actors, campaigns
 
     change = {"pause": campaigns.pause, "resume": campaigns.resume, "stop": campaigns.stop}[verb]
     scope = actors.Scope.OWN if verb == "stop" else actors.Scope.OPERATE
-    database = wiring.database(Settings.read())
+    database = opening.database(Settings.read())
     row = change(database, name, actors.current(database, scope), reason)
     why = f": {row.reason}" if row.reason else ""
     typer.echo(f"{row.name}#{row.ordinal} is {row.state}{why}")
@@ -165,14 +165,14 @@ def revise(
     Every candidate's objective is computed again. A finished campaign goes on, where its new spec
     lets it. The name and the space stay.
     """
-    from orchestrator import wiring
+    from orchestrator import opening, wiring
     from orchestrator.people import actors, campaigns
     from orchestrator.spec.file import read
 
     source = read(file, overrides or ())
     wiring.check(source)
-    database = wiring.database(Settings.read())
-    row = campaigns.find(database, name)
+    database = opening.database(Settings.read())
+    row = opening.campaign(database, name)
     changes = campaigns.changes(database, row, source.spec)
     actor = actors.current(database, actors.Scope.OWN)
     number = campaigns.revise(database, row.id, source.spec, actor, reason)

@@ -53,14 +53,13 @@ def list_candidates(
     A candidate is what comes first: undecoded, invalid, duplicate (of an earlier one), measured,
     filtered (not sent, by the spec's filters) or waiting.
     """
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.history.listings import at_moment, candidate_list, search
-    from orchestrator.people import campaigns
 
     conditions = _conditions(state, source, round, measure, low, high)
-    database = wiring.database(Settings.read())
+    database = opening.database(Settings.read())
     with (
-        at_moment.at(database, campaigns.find(database, name), at) as side,
+        at_moment.at(database, opening.campaign(database, name), at) as side,
         side.database.read() as session,
     ):
         row = side.campaign

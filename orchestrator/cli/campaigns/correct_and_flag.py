@@ -38,14 +38,14 @@ def correct(
     Nothing is changed in place. The candidate's objective and the campaign's best are computed
     again, and later fits use the corrected value.
     """
-    from orchestrator import wiring
-    from orchestrator.people import actors, campaigns, corrections
+    from orchestrator import opening, wiring
+    from orchestrator.people import actors, corrections
 
     if not value.strip():
         raise BadInput.of("--value", "is missing", "say what the value should be")
     reading = measurement_arguments.value(value, "--value")
-    database = wiring.database(Settings.read())
-    row = campaigns.find(database, name)
+    database = opening.database(Settings.read())
+    row = opening.campaign(database, name)
     actor = actors.current(database, actors.Scope.OWN)
     parts = wiring.build(database, row.id, actor=actor)
     number = corrections.correct(parts, measurement, reading, reason)
@@ -81,15 +81,15 @@ def flag(
 
     What is suspect or retracted counts neither for the objective nor in later fits.
     """
-    from orchestrator import wiring
-    from orchestrator.people import actors, campaigns, corrections
+    from orchestrator import opening, wiring
+    from orchestrator.people import actors, corrections
 
     period = _period(evaluator, start, end)
     if (period is None) == (not measurements):
         what = "say which measurements"
         raise BadInput.of("result flag", what, "by their numbers, or by --evaluator, --from, --to")
-    database = wiring.database(Settings.read())
-    row = campaigns.find(database, name)
+    database = opening.database(Settings.read())
+    row = opening.campaign(database, name)
     actor = actors.current(database, actors.Scope.OWN)
     parts = wiring.build(database, row.id, actor=actor)
     flagged = corrections.flag(parts, kind, reason, measurements=measurements or (), period=period)

@@ -41,17 +41,16 @@ def diff(
     entry. A time without a zone is in this machine's. Candidates of one campaign are matched by
     number, those of two by object. Values are equal only to the last digit.
     """
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.history.listings import at_moment
     from orchestrator.history.listings.diff import compare
-    from orchestrator.people import campaigns
 
     if other is None and start is None:
         what = "say with what to compare it"
         raise BadInput.of("diff", what, "another campaign, or a moment by --from")
-    database = wiring.database(Settings.read())
-    row = campaigns.find(database, name)
-    against = row if other is None else campaigns.find(database, other)
+    database = opening.database(Settings.read())
+    row = opening.campaign(database, name)
+    against = row if other is None else opening.campaign(database, other)
     with (
         at_moment.at(database, row, start, "--from") as left,
         at_moment.at(database, against, end, "--to") as right,

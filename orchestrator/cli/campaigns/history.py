@@ -124,16 +124,15 @@ def history(
     Each row has the candidate, round, latent point, object, measure, evaluator, attempt, times and
     actor. What was superseded or flagged is there too, and marked. With --at, as it stood then.
     """
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.history.listings import at_moment
-    from orchestrator.people import campaigns
 
     kinds = tuple(kind or ())
     listed = entries or bool(kinds) or search is not None
     asked = _Asked(candidate, measure, low, high, actor, start, end, kinds, search)
     _refuse_odd(asked, listed, form, out, as_json)
-    database = wiring.database(Settings.read())
-    with at_moment.at(database, campaigns.find(database, name), at) as side:
+    database = opening.database(Settings.read())
+    with at_moment.at(database, opening.campaign(database, name), at) as side:
         if listed:
             _entries(side, asked, limit, as_json)
         else:

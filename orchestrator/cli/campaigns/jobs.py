@@ -23,11 +23,10 @@ def list_jobs(
     as_json: AsJson = False,
 ) -> None:
     """List the jobs of a campaign, each with the evaluator's own name for it, the ticket."""
-    from orchestrator import wiring
-    from orchestrator.people import campaigns
+    from orchestrator import opening
 
-    database = wiring.database(Settings.read())
-    row = campaigns.find(database, name)
+    database = opening.database(Settings.read())
+    row = opening.campaign(database, name)
     jobs = _jobs(database, row.id, state)
     if as_json:
         print_json(jobs)
@@ -97,14 +96,14 @@ def resolve(
     Where it ran, its result is awaited; where it did not, it is sent again. The job is named by
     campaign and number, as `assayloop jobs list` prints them, or by its key.
     """
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.people import actors, campaigns
 
     if ran is None:
         raise BadInput.of("--ran/--did-not-run", "is missing", "say whether the evaluator ran it")
-    database = wiring.database(Settings.read())
+    database = opening.database(Settings.read())
     campaign, number = (which, job) if job is not None else _by_key(database, which)
-    row = campaigns.find(database, campaign)
+    row = opening.campaign(database, campaign)
     actor = actors.current(database)
     campaigns.resolve(database, row.id, number, actor, ran=ran, reason=reason)
     what = "its result is awaited" if ran else "it is sent again"

@@ -25,13 +25,12 @@ def landscape(
     For spaces of two dimensions, and evaluators that answer at once for free: they are asked at
     2304 points, of which nothing is recorded. Several campaigns are drawn side by side, too.
     """
-    from orchestrator import wiring
-    from orchestrator.people import campaigns
+    from orchestrator import opening, wiring
     from orchestrator.plots.style import save
     from orchestrator.report import plane, plane_figures
 
-    database = wiring.database(Settings.read())
-    rows = [campaigns.find(database, name) for name in names]
+    database = opening.database(Settings.read())
+    rows = [opening.campaign(database, name) for name in names]
     planes = plane.look([wiring.build(database, row.id) for row in rows])
     figures = {
         f"{row.name}-{row.ordinal}-landscape": plane_figures.detail(one)

@@ -26,15 +26,15 @@ def report(
     It is the one that `run` writes at its end, also of a campaign that is running or paused, and
     replaces the older one. `audit report` writes one for a reviewer.
     """
+    from orchestrator import opening, wiring
     from orchestrator import report as page
-    from orchestrator import wiring
-    from orchestrator.people import actors, campaigns
+    from orchestrator.people import actors
 
     if out is not None and not out.parent.is_dir():
         raise BadInput.of("--out", f"there is no folder {out.parent}", "make it first")
     settings = Settings.read()
-    database = wiring.database(settings)
-    row = campaigns.find(database, name)
+    database = opening.database(settings)
+    row = opening.campaign(database, name)
     parts = wiring.build(database, row.id, actor=actors.operating_system())  # it only reads
     try:
         path = page.write(parts, out or page.usual_place(settings, row))

@@ -9,7 +9,7 @@ import typer
 
 from db.session import Database
 from db.states import CampaignState
-from orchestrator import wiring
+from orchestrator import opening, wiring
 from orchestrator.cli.terminal.options import AsJson, Overrides
 from orchestrator.driver import Standing
 from orchestrator.errors import ExitCode
@@ -45,7 +45,7 @@ def run(
     for source in sources:
         wiring.check(source)
     settings = Settings.read()
-    database = wiring.database(settings, create=True)
+    database = opening.database(settings, create=True)
     actor = actors.current(database)
     ids = [campaigns.open_or_create(database, s.spec, actor, new=new) for s in sources]
     standing = _drive(settings, database, ids, quiet=as_json)
@@ -58,7 +58,7 @@ def run(
 
 def _drive(settings: Settings, database: Database, ids: Sequence[str], *, quiet: bool) -> ExitCode:
     """Run the campaigns that are not over, one after the other; the worst of their endings."""
-    rows = [campaigns.find(database, one) for one in ids]
+    rows = [opening.campaign(database, one) for one in ids]
     rows = [row for row in rows if not CampaignState(row.state).over]
     if not rows:
         return ExitCode.DONE

@@ -8,11 +8,10 @@ import typer
 
 from db.ledger import Actor
 from db.session import Database
-from orchestrator import report, wiring
+from orchestrator import opening, report, wiring
 from orchestrator.cli.campaigns.status_and_show import print_best
 from orchestrator.cli.terminal.output import print_json, relative
 from orchestrator.history.listings.results import show
-from orchestrator.people import campaigns
 from orchestrator.settings import Settings
 
 
@@ -28,7 +27,7 @@ def results(
     """Write a report a campaign, and print the best of each."""
     shown = []
     for campaign_id in ids:
-        row = campaigns.find(database, campaign_id)
+        row = opening.campaign(database, campaign_id)
         parts = wiring.build(database, campaign_id, actor=actor)
         path = report.write(parts, report.usual_place(settings, row))
         one = show(database, row, top, settings.artifacts) | {"report": str(path)}

@@ -31,13 +31,14 @@ MEASURES = 5
 def status(limit: Limit = None, as_json: AsJson = False) -> None:
     """List campaigns and how far they are, the oldest first; on screen those last active."""
     from db import repository
-    from orchestrator import wiring
-    from orchestrator.history.listings import results as reached
+    from orchestrator import opening
 
-    with wiring.database(Settings.read()).read() as session:
+    with opening.database(Settings.read()).read() as session:
         standings = repository.standings(session, limit if as_json else limit or LAST)
         known = repository.campaign_count(session)
     if as_json:
+        from orchestrator.history.listings import results as reached
+
         print_json([reached.status(one.campaign, one.open_jobs) for one in standings])
         return
     lines = [_line(one) for one in standings]
@@ -85,18 +86,18 @@ def show(
     on disk and shown by path.
     """
     from db import repository
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.history.listings import at_moment
     from orchestrator.history.listings import results as reached
-    from orchestrator.people import campaigns
+    from orchestrator.spec import stored
 
     settings = Settings.read()
-    database = wiring.database(settings)
-    with at_moment.at(database, campaigns.find(database, name), at) as side:
+    database = opening.database(settings)
+    with at_moment.at(database, opening.campaign(database, name), at) as side:
         row = side.campaign
         shown = reached.show(side.database, row, top, settings.artifacts, kept=database)
         with side.database.read() as session:
-            spec = wiring.spec_of(repository.revision(session, row.id, row.revision))
+            spec = stored.spec(repository.revision(session, row.id, row.revision))
     if side.moment is not None:
         shown["at"] = side.moment.json
     if as_json:

@@ -31,11 +31,11 @@ def copy(to: Target, as_json: AsJson = False) -> None:
     The chains stay the same to the last hash. The copy is verified; exit code 5 where something is
     wrong with it. Campaigns may run meanwhile: what they write after it began is not in it.
     """
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.history.keeping import copy_database
 
     settings, target = Settings.read(), Settings.other(to, "--to")
-    source = wiring.database(settings)
+    source = opening.database(settings)
     with copy_database.vacant(target) as opened, bar("Copying", quiet=as_json) as progress:
         heads = copy_database.copy(source, opened, progress)
     _end(target, copy_database.digest(heads), settings, as_json=as_json)
@@ -49,11 +49,11 @@ def backup(path: Place, as_json: AsJson = False) -> None:
     """
     from dataclasses import asdict
 
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.history.keeping import backup as history
 
     settings = Settings.read()
-    database = wiring.database(settings)
+    database = opening.database(settings)
     with bar("Backing up", quiet=as_json) as progress:
         made = history.make(database, settings, path.absolute(), progress)
     if as_json:
@@ -83,10 +83,10 @@ def _end(target: Settings, heads: str, anchored: Settings, *, as_json: bool) -> 
     Args:
         anchored: Name the anchors that speak for it.
     """
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.history.verify.protections import Outside
 
-    database = wiring.database(target)
+    database = opening.database(target)
     found = verified(database, Outside.of(anchored), quiet=as_json)
     if as_json:
         print_json(summary(found) | {"database": target.shown_url, "heads": heads})

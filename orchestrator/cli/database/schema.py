@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from orchestrator.open_places import Open
+    from orchestrator.exposed_files import Open
 
 
 def upgrade() -> None:
@@ -28,21 +28,21 @@ def upgrade() -> None:
     """
     from alembic.util import CommandError
 
-    from db import migrate
-    from orchestrator import open_places, wiring
+    from db import revisions
+    from orchestrator import exposed_files, opening
 
     settings = Settings.read()
-    closed = open_places.mend(settings)
+    closed = exposed_files.mend(settings)
     try:
-        wiring.upgrade(settings)
+        opening.upgrade(settings)
     except CommandError as error:  # it is at a revision that this release does not know
         what = f"{settings.shown_url} cannot be upgraded: {error}"
         raise BadInput.of("", what, "was it made by a newer release?") from None
-    typer.echo(f"{settings.shown_url} is at revision {migrate.newest()}.")
+    typer.echo(f"{settings.shown_url} is at revision {revisions.newest()}.")
     if closed:
         word = "file or folder" if len(closed) == 1 else "files and folders"
         typer.echo(f"{len(closed)} {word} in {settings.home} that others could read are closed.")
-    _say_open(open_places.find(settings))
+    _say_open(exposed_files.find(settings))
 
 
 def check(as_json: AsJson = False) -> None:
@@ -51,24 +51,24 @@ def check(as_json: AsJson = False) -> None:
     Exit code 2 where it is not. Files and folders that others may read are told, with the command
     that closes them; that is a warning, and the exit code stays 0.
     """
-    from db import migrate
-    from orchestrator import open_places, wiring
+    from db import revisions
+    from orchestrator import exposed_files, opening
 
     settings = Settings.read()
     try:
-        problems = _drift(wiring.database(settings).engine)
+        problems = _drift(opening.database(settings).engine)
     except AssayloopError as error:
         problems = list(error.problems)
-    exposed = open_places.find(settings)
+    exposed = exposed_files.find(settings)
     if as_json:
         rows = [{"where": p.where, "what": p.what, "remedy": p.remedy} for p in problems]
-        shown = {"database": settings.shown_url, "revision": migrate.newest()}
+        shown = {"database": settings.shown_url, "revision": revisions.newest()}
         told = [_described(one) for one in exposed]
         print_json({"ok": not problems, **shown, "problems": rows, "open": told})
         raise typer.Exit(ExitCode.BAD_INPUT if problems else ExitCode.DONE)
     if problems:  # the upgrade that mends them tells what is open
         raise BadInput(problems)
-    typer.echo(f"{settings.shown_url} is at revision {migrate.newest()}, and so are its tables.")
+    typer.echo(f"{settings.shown_url} is at revision {revisions.newest()}, and so are its tables.")
     _say_open(exposed)
 
 

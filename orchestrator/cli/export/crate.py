@@ -32,15 +32,14 @@ def export(
     It holds `verify.py`, which verifies it with Python alone. Exit code 5 where the history is not
     what was written; then nothing is left.
     """
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.history.export.crate.export import export as write
-    from orchestrator.people import campaigns
 
     out = out.absolute()
     if not out.parent.is_dir():
         raise BadInput.of("--out", f"there is no folder {out.parent}", "make it first")
-    database = wiring.database(Settings.read())
-    found = write(database, campaigns.find(database, name), out)
+    database = opening.database(Settings.read())
+    found = write(database, opening.campaign(database, name), out)
     _print(found, f"{name} is in {out}", as_json)
 
 
@@ -52,11 +51,11 @@ def import_crate(
 
     The crate is verified first; exit code 5 where it is not what was written. All or nothing.
     """
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.history.export.crate.importing import take_in
     from orchestrator.people import actors
 
-    database = wiring.database(Settings.read(), create=True)
+    database = opening.database(Settings.read(), create=True)
     found = take_in(database, crate, actors.current(database, actors.Scope.ADMIN))
     _print(found, f"{crate} is taken in", as_json)
 

@@ -39,13 +39,12 @@ def parquet(name: CampaignName, out: Out, at: At = None, force: Force = False) -
 
 
 def _table(name: str, form: str, out: Path, at: str | None, force: bool) -> None:
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.history.export import table_files, whole_files
     from orchestrator.history.listings import at_moment, candidate_table
-    from orchestrator.people import campaigns
 
-    database = wiring.database(Settings.read())
-    row = campaigns.find(database, name)
+    database = opening.database(Settings.read())
+    row = opening.campaign(database, name)
     with (
         whole_files.writing(out, force=force) as partial,
         at_moment.at(database, row, at) as side,
@@ -62,13 +61,12 @@ def jsonl(name: CampaignName, out: Out, force: Force = False) -> None:
 
     `payload` is the exact text that was hashed.
     """
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.history.export import whole_files
     from orchestrator.history.export.crate.export import entries
-    from orchestrator.people import campaigns
 
-    database = wiring.database(Settings.read())
-    row = campaigns.find(database, name)
+    database = opening.database(Settings.read())
+    row = opening.campaign(database, name)
     count = 0
     with (
         whole_files.writing(out, force=force) as partial,
@@ -87,12 +85,12 @@ def sqlite(name: CampaignName, out: Out, force: Force = False) -> None:
     It holds the ledger of the campaign and the system's, their tables, artifacts and anchors. Exit
     code 5 where the history is not what was written; then nothing is left.
     """
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.history.export.campaign_database import extract
-    from orchestrator.people import actors, campaigns
+    from orchestrator.people import actors
 
-    database = wiring.database(Settings.read())
-    row = campaigns.find(database, name)
+    database = opening.database(Settings.read())
+    row = opening.campaign(database, name)
     actor = actors.current(database, actors.Scope.READ)
     found = extract(database, row, out.absolute(), actor, force=force)
     _say(f"{found.entries} entries, the system's among them,", row, f" are in {out}, verified.")

@@ -46,11 +46,11 @@ def create(
     The first must be an admin, and makes the database multi-user: from then on every write needs
     a login.
     """
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.people import accounts
 
     settings = Settings.read()
-    database = wiring.database(settings, create=True)
+    database = opening.database(settings, create=True)
     first = not accounts.listed(database)
     actor = accounts.may_create(database, settings)
     password = ask_password(f"Password of {name}", twice=True)
@@ -62,10 +62,10 @@ def create(
 
 def list_accounts(as_json: AsJson = False) -> None:
     """List the accounts, those that were disabled too."""
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.people import accounts
 
-    rows = accounts.listed(wiring.database(Settings.read()))
+    rows = accounts.listed(opening.database(Settings.read()))
     columns = ("name", "full_name", "role", "state", "reason", "created_at")
     time = moments.iso if as_json else moments.shown
     shown = [[*(getattr(row, one) for one in columns[:-1]), time(row.created_at)] for row in rows]
@@ -87,10 +87,10 @@ def role(
     Logins and tokens that there are lose what the new role may not; for what it may more, log in
     again.
     """
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.people import accounts, actors
 
-    database = wiring.database(Settings.read())
+    database = opening.database(Settings.read())
     actor = actors.current(database, actors.Scope.ADMIN)
     accounts.set_role(database, actor, name, role, reason)
     typer.echo(f"{name} is {role} now.")
@@ -108,10 +108,10 @@ def password(
     With --reset an admin gives somebody a temporary one, which is good only to choose another:
     nobody but the person can log in or sign.
     """
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.people import accounts, actors
 
-    database = wiring.database(Settings.read())
+    database = opening.database(Settings.read())
     if reset:
         actor = actors.current(database, actors.Scope.ADMIN)
         require_reason(reason)
@@ -126,10 +126,10 @@ def password(
 
 def disable(name: AccountName, reason: Reason = "") -> None:
     """End an account for good: nobody can log in by it or use its tokens. Needs a --reason."""
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.people import accounts, actors
 
-    database = wiring.database(Settings.read())
+    database = opening.database(Settings.read())
     accounts.disable(database, actors.current(database, actors.Scope.ADMIN), name, reason)
     typer.echo(f"{name} is disabled; what it did stays its own.")
 
@@ -146,11 +146,11 @@ def login(
     ] = False,
 ) -> None:
     """Prove who you are, for some hours; asks for the password."""
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.people import accounts
 
     settings = Settings.read()
-    database = wiring.database(settings)
+    database = opening.database(settings)
     token = accounts.login(database, name, ask_password("Password"), scope or (), hours)
     if shown:
         typer.echo(token)
@@ -161,12 +161,12 @@ def login(
 
 def logout() -> None:
     """End your login, here and in the database."""
-    from orchestrator import wiring
+    from orchestrator import opening
     from orchestrator.people import accounts, actors
 
     settings = Settings.read()
     token = actors.kept(settings)
     if token:
-        accounts.logout(wiring.database(settings), token)
+        accounts.logout(opening.database(settings), token)
         settings.login.unlink(missing_ok=True)
     typer.echo("Nobody is logged in." if not token else "You are logged out.")

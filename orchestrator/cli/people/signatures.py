@@ -29,13 +29,13 @@ def sign(
     Your full name, the time and the --meaning are kept with it, bound to the entry's hash. Nobody
     reviews or approves an entry of their own.
     """
-    from orchestrator import wiring
-    from orchestrator.people import campaigns, signatures
+    from orchestrator import opening
+    from orchestrator.people import signatures
 
     settings = Settings.read()
-    database = wiring.database(settings)
+    database = opening.database(settings)
     signer = signatures.signer(database, settings)
-    row = campaigns.find(database, name)
+    row = opening.campaign(database, name)
     password = ask_password(f"Password of {signer}")
     given = signatures.sign(database, row, entry, meaning, signer, password)
     if as_json:
@@ -47,11 +47,11 @@ def sign(
 
 def list_signatures(name: CampaignName, as_json: AsJson = False) -> None:
     """List the signatures of a campaign: who signed which entry, when, and as what."""
-    from orchestrator import wiring
-    from orchestrator.people import campaigns, signatures
+    from orchestrator import opening
+    from orchestrator.people import signatures
 
-    database = wiring.database(Settings.read())
-    given = signatures.listed(database, campaigns.find(database, name).id)
+    database = opening.database(Settings.read())
+    given = signatures.listed(database, opening.campaign(database, name).id)
     if as_json:
         print_json([_shown(one) for one in given])
         return

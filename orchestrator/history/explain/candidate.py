@@ -27,12 +27,12 @@ from db.models import (
     Round,
     Signature,
 )
-from orchestrator import moments, wiring
+from orchestrator import moments
 from orchestrator.history.explain.candidate_entries import Trail
 from orchestrator.history.explain.uses_of_measurements import Uses
 from orchestrator.history.listings.results import put_on_disk
 from orchestrator.history.replay import package_versions
-from orchestrator.spec import words
+from orchestrator.spec import stored, words
 
 Page = dict[str, Any]
 
@@ -152,7 +152,7 @@ def _spec(session: Session, one: Candidate) -> Page:
     else:
         number = one.objective_revision or 1
     revision = repository.revision(session, one.campaign, number)
-    sought = wiring.spec_of(revision).objective
+    sought = stored.spec(revision).objective
     model = None if revision.model is None else session.get(LatentModel, revision.model)
     return {
         "revision": number,

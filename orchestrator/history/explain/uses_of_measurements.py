@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from db import repository
 from db.models import CampaignRevision, Candidate, Fit, Job, Measurement, Round
-from orchestrator import wiring
 from orchestrator.objective import Objective
+from orchestrator.spec import stored
 
 
 @dataclass(frozen=True)
@@ -69,4 +69,4 @@ class Uses:
 
 
 def _objective(revision: CampaignRevision) -> Objective:
-    return Objective(wiring.spec_of(revision).objective)
+    return Objective(stored.spec(revision).objective)

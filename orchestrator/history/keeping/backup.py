@@ -28,7 +28,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from adapters.messages import quote
-from db import migrate, repository
+from db import repository, revisions
 from db.models import Lease
 from db.session import Database, now
 from orchestrator import moments, private_files
@@ -105,7 +105,7 @@ def make(database: Database, settings: Settings, out: Path, progress: Progress) 
             made_by=version("assayloop"),
             tool=tool,
             database=kind,
-            revision=migrate.current(database.engine) or "",
+            revision=revisions.current(database.engine) or "",
             chains={head.chain: [head.sequence, head.hash] for head in heads},
             heads=digest(heads),
             files={file.name: _measured(file)},

@@ -19,11 +19,11 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingErr
 from sqlalchemy.orm import Session
 
 from adapters.messages import quote
-from db import migrate, repository
+from db import repository, revisions
 from db.ledger import frame
 from db.models import SYSTEM, Base, Lease, LedgerEntry
 from db.session import Database, connect
-from orchestrator import wiring
+from orchestrator import opening
 from orchestrator.errors import BadInput, Problem, Unverified
 from orchestrator.history.verify import tables_from_ledger
 from orchestrator.settings import Settings
@@ -177,7 +177,7 @@ def vacant(settings: Settings) -> Iterator[Database]:
     """
     unmade = is_bare(settings)
     try:
-        opened = wiring.upgrade(settings) if unmade else wiring.database(settings)
+        opened = opening.upgrade(settings) if unmade else opening.database(settings)
         try:
             yield opened
         finally:
@@ -207,9 +207,9 @@ def is_bare(settings: Settings, *, required: bool = False) -> bool:
         place = f"{file.absolute().as_uri()}?mode=ro"
         engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(place, uri=True))
     try:
-        with wiring.reachable(settings), engine.connect() as connection:
+        with opening.reachable(settings), engine.connect() as connection:
             require_empty(connection, settings.shown_url, bare=required)
-        return file is None and migrate.is_empty(engine)
+        return file is None and revisions.is_empty(engine)
     finally:
         engine.dispose()
 

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from db import migrate
+from db import migrate, revisions
 from db.session import Database
 from orchestrator import private_files
 from orchestrator.errors import BadInput
@@ -35,7 +35,7 @@ def restore(place: Path, settings: Settings) -> Manifest:
         what = f"{place} is a backup of {manifest.database}, and {settings.shown_url} is {kind}"
         remedy = f"restore it into {manifest.database}, then `assayloop db copy` from there"
         raise BadInput.of("--to", what, remedy)
-    if not migrate.is_known(manifest.revision):
+    if not revisions.is_known(manifest.revision):
         what = f"{place} was made by assayloop {manifest.made_by}, at revision {manifest.revision}"
         raise BadInput.of("PATH", what, "restore it by that release or a later one")
     copy_database.is_bare(settings, required=True)

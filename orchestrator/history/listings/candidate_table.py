@@ -12,7 +12,7 @@ from db import repository
 from db.columns import canonical
 from db.models import Campaign, Candidate, Measurement
 from orchestrator.history.export.table_files import Column, Row
-from orchestrator.verbs import dataset
+from orchestrator.verbs import replicates
 
 FIXED = (
     Column("candidate", "int"),
@@ -113,7 +113,7 @@ def _values(rows: list[Measurement], measures: dict[tuple[str, str], _Measured])
     found: Row = {}
     for unit in dict.fromkeys(row.unit for row in rows):
         own = [row for row in rows if row.unit == unit]
-        for name, reduced in dataset.reduce(own).items():
+        for name, reduced in replicates.reduce(own).items():
             columns = measures[name, unit]
             found[columns.value.name] = reduced.value
             found[columns.std.name] = reduced.std

@@ -13,7 +13,7 @@ from db import repository
 from db.models import Candidate
 from orchestrator.history.listings.at_moment import Side
 from orchestrator.spec.file import differences
-from orchestrator.verbs import dataset
+from orchestrator.verbs import replicates
 
 
 class _Standing(NamedTuple):
@@ -113,11 +113,11 @@ def _read(session: Session, side: Side, by_key: bool) -> Iterator[tuple[Any, _St
         binary = session.get_bind().dialect.name == "postgresql"
         query = query.order_by(collate(Candidate.key, "C") if binary else Candidate.key)
     for one, measurements in repository.measured(session, query):
-        values = _values(one, dataset.reduce(measurements))
+        values = _values(one, replicates.reduce(measurements))
         yield one.key if by_key else one.number, _Standing(one.number, values)
 
 
-def _values(one: Candidate, measures: dict[str, dataset.Reduced]) -> dict[str, Any]:
+def _values(one: Candidate, measures: dict[str, replicates.Reduced]) -> dict[str, Any]:
     return {
         "object": one.object,
         "artifact": one.artifact,

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from db import artifacts, repository
 from db.models import Artifact, Campaign, Candidate, Measurement
 from db.session import Database
-from orchestrator import private_files, wiring
-from orchestrator.objective import Objective
-from orchestrator.verbs import dataset
+from orchestrator import private_files
+from orchestrator.spec import stored
+from orchestrator.verbs import replicates
 
 SUFFIXES = {"image/png": ".png", "image/svg+xml": ".svg", "application/json": ".json"}
 
@@ -45,8 +45,9 @@ def show(
         kept: Where the bytes of artifacts are, if elsewhere.
     """
     with database.read() as session, (kept or database).read() as bytes_of:
-        spec = wiring.spec_of(repository.revision(session, row.id, row.revision))
-        leaders = repository.best(session, row.id, top, maximize=Objective(spec.objective).maximize)
+        spec = stored.spec(repository.revision(session, row.id, row.revision))
+        maximize = spec.objective.direction == "maximize"
+        leaders = repository.best(session, row.id, top, maximize=maximize)
         measured = _measured(session, row.id, [candidate.number for candidate in leaders])
         return status(row, repository.open_jobs(session, row.id)) | {
             "best": [
@@ -80,7 +81,7 @@ def _best(
         "objective": candidate.objective,
         "measurements": {
             name: {"value": one.value, "unit": one.unit, "std": one.std}
-            for name, one in dataset.reduce(rows).items()
+            for name, one in replicates.reduce(rows).items()
         },
     }
 

@@ -16,6 +16,7 @@ from orchestrator.errors import BadInput, Problem
 from orchestrator.latent.protocol import SpaceError
 from orchestrator.people import actors
 from orchestrator.settings import Settings
+from orchestrator.spec import stored
 from orchestrator.wiring import Parts
 
 
@@ -53,7 +54,7 @@ def wire(
         return Wired(None, error.problems[0])
     what = f"those on record are {model or 'none'}; {what}"
     if recorded is not None:
-        asked = wiring.spec_of(row).space.model
+        asked = stored.spec(row).space.model
         changed = recorded_model.change(recorded, asked, Settings.read().models)
         what += f"; {changed}" if changed else ""
     try:

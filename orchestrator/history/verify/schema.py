@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, inspect, text
 
 from adapters.messages import plain
-from db import migrate, triggers
+from db import revisions, triggers
 from db.models import Base
 from orchestrator.errors import Problem
 
@@ -24,7 +24,7 @@ _RULES = "SELECT tablename, rulename FROM pg_rules WHERE schemaname = current_sc
 
 def unreadable(engine: Engine) -> Iterator[Problem]:
     """What keeps the tables from being read at all."""
-    found, needed = migrate.current(engine), migrate.newest()
+    found, needed = revisions.current(engine), revisions.newest()
     if found != needed:
         yield Problem("schema", f"is at revision {found}, and this release reads {needed}")
         return
