@@ -173,9 +173,8 @@ def revise(database: Database, reference: str, spec: Spec, actor: Actor, reason:
         row = repository.campaign(session, row.id)
         if row.state == CampaignState.STOPPED:
             raise Conflict(f"{row.name}#{row.ordinal} was stopped for good", "use run --new")
-        if held := lease.holder(session, row.id, now()):
-            who = f"process {held.pid} on {held.host}"
-            raise Busy(f"{row.name} is being driven by {who}", "pause it first")
+        if held := lease.holder(session, row.id, lease.clock(session)):
+            raise Busy(wiring.driven_by(row.name, held), "pause it first")
         model = register_model(session, wiring.space(spec), actor, spec.space.model)
         register_weights(session, spec, actor)
         draft = Draft("revise", {"reason": reason, "changes": changed})
