@@ -34,14 +34,27 @@ def _reserve(place: str) -> None:
         os.close(number)
 
 
-def connect(url: str) -> Engine:
+def connect(url: str, patience_s: float | None = None) -> Engine:
     """An engine for SQLite (WAL, foreign keys on) or PostgreSQL, by SQLAlchemy URL.
 
     A SQLite file that is not there is made for its owner alone.
+
+    Args:
+        patience_s: Seconds after which what does not answer is given up: another writer of
+            SQLite, by default after a minute, or a server, by default when the system does.
     """
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=2, max_overflow=2, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+        limits: dict[str, Any] = {}
+        if patience_s is not None:
+            limits = {
+                "connect_timeout": max(2, round(patience_s)),  # less than 2 libpq does not know
+                "tcp_user_timeout": round(patience_s * 1000),
+            }
+        return create_engine(
+            url, pool_size=2, max_overflow=2, pool_pre_ping=True, connect_args=limits
+        )
+    timeout = BUSY_TIMEOUT_S if patience_s is None else patience_s
+    engine = create_engine(url, connect_args={"timeout": timeout})
 
     @event.listens_for(engine, "do_connect")
     def _before(_dialect: object, _record: object, given: list[Any], _options: object) -> None:
@@ -67,11 +80,16 @@ def connect(url: str) -> Engine:
 
 
 class Database:
-    """Opens sessions. Rows that come out of them are read only."""
+    """Opens sessions. Rows that come out of them are read only.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: Of SQLAlchemy.
+        patience_s: As for :func:`connect`.
+    """
+
+    def __init__(self, url: str, patience_s: float | None = None) -> None:
         self.url = url
-        self.engine = connect(url)
+        self.engine = connect(url, patience_s)
         self._session = sessionmaker(expire_on_commit=False, autoflush=False)
 
     @contextmanager

@@ -103,6 +103,7 @@ def run_campaign(campaign: str, name: str) -> str:
 
     Raises:
         Busy: another process drives it.
+        Overtaken: another process took it over.
     """
     watch = _watchers.get(campaign)
     seen = 0

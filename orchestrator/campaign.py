@@ -106,6 +106,7 @@ class Campaign:
 
         Raises:
             Busy: another process drives it.
+            Overtaken: another process took it over.
             Conflict: its spec was revised since it was opened.
         """
         with wiring.driving(self._parts) as parts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -57,12 +56,14 @@ def drive(
     Raises:
         Denied: whoever drives it may not any longer. The campaign is left as the last pass left
             it, and whoever may continues it.
+        LeaseLost: another driver took it over.
     """
     verbs = verbs or direct(parts)
     last = None if rounds is None else glance(parts).rounds + rounds
     actors.require_still(parts.database, parts.actor)
     settle(verbs)
     while True:
+        parts.require_lease()
         actors.require_still(parts.database, parts.actor)
         moved = advance(verbs)
         seen = glance(parts)
@@ -76,7 +77,7 @@ def drive(
             due = _next_due(parts)
             if due is None:
                 return Standing.WAITING
-            time.sleep(max(0.0, (due - now()) / 1e6))
+            parts.rest(max(0.0, (due - now()) / 1e6))
 
 
 def glance(parts: Parts) -> Glance:

@@ -89,6 +89,10 @@ class Busy(Conflict):
     """Another process drives this campaign."""
 
 
+class Overtaken(Busy):
+    """Another process took the campaign over from this one, which was not heard from in time."""
+
+
 class Denied(Conflict):
     """Whoever asks has not proved who they are, or may not do this; nothing was changed."""
 

@@ -13,11 +13,12 @@ from sqlalchemy.orm import Session
 from adapters import registry as evaluators
 from adapters.protocol import Evaluator, EvaluatorError, OptionError, Weighted, Weights
 from db import lease, repository
+from db.heartbeat import Heartbeat
 from db.ledger import Actor, Draft, append
-from db.models import Campaign, LedgerEntry
-from db.session import Database, now
-from orchestrator import opening, recorded_model
-from orchestrator.errors import BadInput, Busy, Conflict, SchemaMismatch
+from db.models import Campaign, Lease, LedgerEntry
+from db.session import MICROSECONDS, Database, now
+from orchestrator import moments, opening, recorded_model
+from orchestrator.errors import BadInput, Busy, Conflict, Overtaken, SchemaMismatch
 from orchestrator.latent import registry as spaces
 from orchestrator.latent.protocol import Space, SpaceError
 from orchestrator.objective import Objective, ObjectiveError
@@ -50,6 +51,8 @@ class Parts:
     surrogate: Surrogate
     grip: lease.Grip | None = None
     """The lease of a driver; None for what only adds to the campaign from outside."""
+    heart: Heartbeat | None = None
+    """What renews it."""
     _lap: float = field(default_factory=time.monotonic)
 
     @property
@@ -71,8 +74,34 @@ class Parts:
         """One transaction that holds the campaign's chain, and its lease if this is a driver."""
         with self.database.write(self.campaign) as session:
             if self.grip is not None:
-                lease.hold(session, self.grip, now())
+                lease.hold(session, self.grip, lease.clock(session))
             yield session
+
+    def require_lease(self) -> None:
+        """Refuse to go on for a driver that was overtaken; asked before the world is.
+
+        At least half of the lease is left afterwards: so long the call that follows may be kept
+        waiting, by whatever stops processes, before anybody else can make it.
+
+        Raises:
+            LeaseLost: another driver took it.
+        """
+        if self.grip is None:
+            return
+        if self.heart is not None and self.heart.lost.is_set():
+            raise lease.LeaseLost(self.grip.name)
+        with self.database.read() as session:
+            left = lease.left(session, self.grip, lease.clock(session))
+        if left < lease.EXPIRY_S * MICROSECONDS / 2:
+            with self.write():  # renews it
+                pass
+
+    def rest(self, seconds: float) -> None:
+        """Wait; a driver that is overtaken meanwhile, no longer."""
+        if self.heart is None:
+            time.sleep(seconds)
+        else:
+            self.heart.lost.wait(seconds)
 
     def require_newest(self, session: Session) -> None:
         """Refuse to work by an old spec.
@@ -283,22 +312,51 @@ def _fix_threads(spec: Spec) -> None:
 
 @contextmanager
 def driving(parts: Parts) -> Iterator[Parts]:
-    """Hold the campaign's lease, as its one driver.
+    """Hold the campaign's lease, as its one driver, with a heartbeat that renews it.
 
     Raises:
         Busy: a living process drives it.
+        Overtaken: another took it over, since this one was not heard from for so long.
         Conflict: its spec was revised since these parts were wired.
     """
     try:
         with parts.database.write(parts.campaign) as session:
             parts.require_newest(session)
-            parts.grip = lease.take(session, parts.campaign, now())
+            parts.grip = lease.take(session, parts.campaign, lease.clock(session))
     except lease.LeaseHeld as held:
-        raise Busy(f"{parts.spec.name} is being driven by {held}") from None
+        remedy = "wait for it; if it has died, run the same again then"
+        raise Busy(driven_by(parts.spec.name, held.holder), remedy) from None
     parts.lap()  # what passed before is nobody's work
+    parts.heart = Heartbeat(parts.database.url, parts.grip)
     try:
-        yield parts
+        with parts.heart:
+            yield parts
+    except lease.LeaseLost as lost:
+        raise _overtaken(parts, lost) from None
     finally:
+        parts.heart = None
         with parts.database.write(parts.campaign) as session:
             lease.release(session, parts.grip)
         parts.grip = None
+
+
+def driven_by(name: str, held: Lease) -> str:
+    """Who drives a campaign, since when, and until when if nothing more is heard of it."""
+    started = moments.shown(int(held.process_started * MICROSECONDS))
+    heard = moments.shown(held.expires_at - int(lease.EXPIRY_S * MICROSECONDS))
+    return (
+        f"{name} is being driven by process {held.pid} on {held.host}, which started at {started} "
+        f"and was last heard from at {heard}; its lease ends at {moments.shown(held.expires_at)} "
+        "unless it is heard from again"
+    )
+
+
+def _overtaken(parts: Parts, lost: lease.LeaseLost) -> Overtaken:
+    held = lost.holder
+    by = "another driver" if held is None else f"process {held.pid} on {held.host}"
+    what = (
+        f"{parts.spec.name} was taken over by {by}, since this process was not heard from for more "
+        f"than {lease.EXPIRY_S:g} s: it was stopped, its machine slept, or the database was out of "
+        "its reach. It ends here, writes nothing more and asks no evaluator"
+    )
+    return Overtaken(what, "`assayloop status` shows how the campaign goes on")

@@ -175,9 +175,8 @@ def revise(database: Database, reference: str, spec: Spec, actor: Actor, reason:
         row = repository.campaign(session, row.id)
         if row.state == CampaignState.STOPPED:
             raise Conflict(f"{row.name}#{row.ordinal} was stopped for good", "use run --new")
-        if held := lease.holder(session, row.id, now()):
-            who = f"process {held.pid} on {held.host}"
-            raise Busy(f"{row.name} is being driven by {who}", "pause it first")
+        if held := lease.holder(session, row.id, lease.clock(session)):
+            raise Busy(wiring.driven_by(row.name, held), "pause it first")
         space = wiring.space(spec)
         wiring.require_recorded_model(session, row, space, spec.space.model)
         model = register_model(session, space, actor, spec.space.model)

@@ -46,7 +46,12 @@ def collect(parts: Parts, name: str, evaluator: Evaluator) -> int:
 def receive(
     parts: Parts, evaluator: Evaluator, tickets: Sequence[Ticket]
 ) -> Sequence[Delivery] | None:
-    """What has arrived; None where the evaluator cannot say, which its open jobs then tell."""
+    """What has arrived; None where the evaluator cannot say, which its open jobs then tell.
+
+    Raises:
+        LeaseLost: another driver took the campaign over; the evaluator was not asked.
+    """
+    parts.require_lease()
     try:
         return evaluator.receive(tickets)
     except Exception as error:  # a stranger's adapter may raise anything

@@ -29,8 +29,12 @@ def submit(parts: Parts, intent: Intent, evaluator: Evaluator) -> int:
     """Call the evaluator with a committed intent, and commit what it answered.
 
     A synchronous evaluator delivers at once, and its tickets and deliveries are one commit.
+
+    Raises:
+        LeaseLost: another driver took the campaign over; the evaluator was not asked.
     """
     capabilities = evaluator.capabilities
+    parts.require_lease()
     try:
         tickets = evaluator.submit(intent.batch)
     except Exception as error:

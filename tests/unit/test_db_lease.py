@@ -18,7 +18,7 @@ from db import lease
 from db.lease import Grip, LeaseHeld, LeaseLost
 from db.ledger import Draft, append
 from db.models import Lease
-from db.session import Database, now
+from db.session import MICROSECONDS, Database, now
 from tests import histories
 from tests.histories import ACTOR, CAMPAIGN
 
@@ -75,7 +75,7 @@ def held_elsewhere(session: Session, **columns: object) -> None:
 def test_a_second_driver_is_refused_until_the_first_is_dead(
     database: Database, reaped: bool
 ) -> None:
-    """Nobody drives beside another, and nobody waits ten minutes because a process was killed.
+    """Nobody drives beside another, and nobody waits a minute because a process was killed.
 
     A killed process that no parent looks at, as in many containers, is as dead as any.
     """
@@ -126,7 +126,7 @@ def test_holding_it_renews_it(database: Database) -> None:
     with database.write(CAMPAIGN) as session:
         lease.hold(session, grip, 5000)
     with database.read() as session:
-        assert session.get_one(Lease, CAMPAIGN).expires_at == 5000 + lease.TTL_US
+        assert session.get_one(Lease, CAMPAIGN).expires_at == 5000 + lease.EXPIRY_S * MICROSECONDS
 
 
 def test_a_new_process_with_an_old_number_is_not_the_holder(database: Database) -> None:
