@@ -183,8 +183,8 @@ HEAD = """\
 
 Made by `make bench-doors` on {machine}, {cores} cores, Python {python}. A home with one finished
 campaign over a box; each command in a process of its own, {runs} times by turns, of which the
-median counts. *Before* is commit {before}. The machine did other work: its load was {load}, so that
-seconds of CPU tell more than those of the clock.
+median counts. *Before* is commit {before}. The machine's load while it ran was {load}: far above
+one, other work took its share, and seconds of CPU tell more than those of the clock.
 
 Bytecode *kept* was written by an earlier run. With *none*, none is there and none is written, the
 standard library's included: a container after `pip install --no-compile`. With *installed*, none
