@@ -19,6 +19,7 @@ from typing import Self
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import lease
+from db.models import Lease
 from db.session import Database
 
 GRACE_S = 1.0
@@ -39,6 +40,7 @@ class Heartbeat(threading.Thread):
         """Set once another driver has the lease; it beats no more then."""
         self._url = url
         self._grip = grip
+        self._holder: Lease | None = None
         self._over = threading.Event()
 
     def __enter__(self) -> Self:
@@ -54,6 +56,15 @@ class Heartbeat(threading.Thread):
         self._over.set()
         self.join(GRACE_S)
 
+    def require(self) -> None:
+        """Refuse to go on where the lease is known to be lost.
+
+        Raises:
+            LeaseLost: it is.
+        """
+        if self.lost.is_set():
+            raise lease.LeaseLost(self._grip.name, self._holder)
+
     def run(self) -> None:
         """Beat until the drive is over or the lease is lost."""
         interval, again = lease.HEARTBEAT_S, lease.HEARTBEAT_S / 5
@@ -62,7 +73,8 @@ class Heartbeat(threading.Thread):
             pause = interval
             while not self._over.wait(pause):
                 pause = interval if self._beat(database) else again
-        except lease.LeaseLost:
+        except lease.LeaseLost as loss:
+            self._holder = loss.holder
             self.lost.set()
         finally:
             database.close()

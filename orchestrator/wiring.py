@@ -88,8 +88,8 @@ class Parts:
         """
         if self.grip is None:
             return
-        if self.heart is not None and self.heart.lost.is_set():
-            raise lease.LeaseLost(self.grip.name)
+        if self.heart is not None:
+            self.heart.require()
         with self.database.read() as session:
             left = lease.left(session, self.grip, lease.clock(session))
         if left < lease.EXPIRY_S * MICROSECONDS / 2:

@@ -10,11 +10,12 @@ from sqlalchemy import text
 
 from db import lease, migrate
 from db.models import Candidate, Lease, Measurement, Round
-from db.session import Database, now
-from orchestrator import driver, wiring
+from db.session import MICROSECONDS, Database, now
+from orchestrator import driver, loop, wiring
 from orchestrator.driver import Standing
-from orchestrator.errors import Busy
+from orchestrator.errors import Busy, Overtaken
 from orchestrator.history.verify.verification import verify
+from orchestrator.verbs import batches, dispatch
 from tests.e2e.lab import Lab, opened
 
 
@@ -224,12 +225,25 @@ def test_a_surrogate_learns_from_what_was_measured(lab: Lab) -> None:
 # One driver -----------------------------------------------------------------------------------
 
 
+DRIVEN = (
+    r"^box is being driven by process \d+ on \S+, which started at [-\d]+ [:\d]+ UTC and was last "
+    r"heard from at [-\d]+ [:\d]+ UTC; its lease ends at [-\d]+ [:\d]+ UTC unless it is heard from "
+    r"again; wait for it; if it has died, run the same again then$"
+)
+
+
+def overtake(lab: Lab) -> None:
+    """Take the campaign over from its driver, as a process on another machine does."""
+    with lab.database.engine.begin() as connection:
+        connection.execute(text("UPDATE lease SET token = token + 1, host = 'next-door', pid = 7"))
+
+
 def test_a_second_driver_is_sent_away(lab: Lab) -> None:
     """Two terminals in which somebody typed ``run`` are one campaign, not two."""
     campaign = lab.start()
     with (
         wiring.driving(lab.build(campaign)),
-        pytest.raises(Busy, match=r"box is being driven by process \d+ on "),
+        pytest.raises(Busy, match=DRIVEN),
         wiring.driving(lab.build(campaign)),
     ):
         pass
@@ -254,6 +268,77 @@ def test_a_driver_that_was_overtaken_stops_at_once(lab: Lab) -> None:
     with lab.database.read() as session:
         assert lease.holder(session, campaign, now()) is None
         assert session.get_one(Lease, campaign).token == 2
+
+
+def test_a_driver_that_was_overtaken_asks_its_evaluator_nothing_more(lab: Lab) -> None:
+    """Between the intent and the call a laptop may sleep, and the plate is run by another since."""
+    campaign = lab.start()
+
+    def drive_as_one_who_slept() -> None:
+        with wiring.driving(lab.build(campaign)) as parts:
+            round = loop.propose(parts)
+            assert round is not None
+            loop.decode(parts, round)
+            intent = batches.intend(parts, "bench", parts.evaluators["bench"])
+            assert intent is not None
+            overtake(lab)
+            dispatch.submit(parts, intent, parts.evaluators["bench"])
+
+    with pytest.raises(Overtaken, match="box was taken over by process 7 on next-door, since"):
+        drive_as_one_who_slept()
+    assert lab.calls() == []
+    assert lab.states(campaign) == ["submitting", "queued"]
+
+
+def test_a_driver_that_was_overtaken_fetches_no_results(lab: Lab) -> None:
+    """What it fetched it could not keep."""
+    campaign = lab.start(evaluators=[lab.inbox()])
+    lab.drive(campaign)
+    lab.answer()
+    parts = lab.build(campaign)
+    fetched: list[object] = []
+    setattr(parts.evaluators["inbox"], "receive", fetched.append)  # noqa: B010
+
+    def drive_as_one_who_slept() -> None:
+        with wiring.driving(parts):
+            overtake(lab)
+            driver.drive(parts)
+
+    with pytest.raises(Overtaken):
+        drive_as_one_who_slept()
+    assert fetched == []
+    assert lab.states(campaign) == ["submitted"] * 2
+
+
+def test_a_driver_that_waits_for_a_retry_learns_at_once_that_it_was_overtaken(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next attempt may be an hour away."""
+    monkeypatch.setattr(lease, "HEARTBEAT_S", 0.05)
+    campaign = lab.start(evaluators=[lab.bench({"*": ["refuse transiently"]}, backoff=3600)])
+    passes: list[driver.Glance] = []
+
+    def observe(glance: driver.Glance) -> None:
+        passes.append(glance)
+        if len(passes) == 2:  # nothing moved in it, so that the driver waits now
+            overtake(lab)
+
+    with pytest.raises(Overtaken), wiring.driving(lab.build(campaign)) as parts:
+        driver.drive(parts, observe=observe)
+    assert len(passes) == 2
+
+
+def test_a_lease_that_expired_and_that_nobody_took_is_renewed_before_the_evaluator_is_asked(
+    lab: Lab,
+) -> None:
+    """Nobody may take it while the call that was announced is under way."""
+    with wiring.driving(lab.build(lab.start())) as parts:
+        with lab.database.engine.begin() as connection:
+            connection.execute(text("UPDATE lease SET expires_at = 1"))
+        parts.require_lease()
+        with lab.database.read() as session:
+            expires_at = session.get_one(Lease, parts.campaign).expires_at
+        assert expires_at > now() + lease.EXPIRY_S * MICROSECONDS / 2
 
 
 def test_two_campaigns_do_not_touch_each_other(lab: Lab) -> None:
