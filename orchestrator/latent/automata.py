@@ -17,6 +17,8 @@ from orchestrator.latent.restore import restored
 from orchestrator.latent.transitions import Tables, canonical, parse, reset_lengths, text
 
 DEFAULT_MODEL = "automata"
+WRITABLE = 10
+"""States of the largest automaton whose text has one digit for each."""
 LIMIT = 4.0
 """Campaigns search ±4 in each coordinate: what they look for lies at the edge of the data."""
 
@@ -62,17 +64,12 @@ class AutomataSpace(gaussian.NormalPrior):
         return decoded(tables, reasons)
 
     def read(self, objects: Sequence[str | bytes]) -> list[Decoded]:
-        """Given automata in canonical form; invalid ones with the reason."""
-        tables: list[Tables | None] = []
-        reasons = []
-        for item in objects:
-            try:
-                table, reason = parse(item), ""
-            except SpaceError as error:
-                table, reason = None, str(error)
-            tables.append(table)
-            reasons.append(reason)
-        return decoded(tables, reasons)
+        """Given automata in canonical form; invalid is only what is no complete automaton.
+
+        Somebody may have measured one that no word resets, or one of 9 or 10 states, which no
+        point encodes.
+        """
+        return [_read(item) for item in objects]
 
     def encode(self, objects: Sequence[str | bytes]) -> Points:
         """Posterior means ``n x d`` of automata; isomorphic ones have the same.
@@ -91,7 +88,8 @@ class AutomataSpace(gaussian.NormalPrior):
         Raises:
             SpaceError: the content is no complete automaton.
         """
-        return Rendering("image/svg+xml", automaton_drawing.svg(parse(content)[0]))
+        table = parse(content, WRITABLE)[0]
+        return Rendering("image/svg+xml", automaton_drawing.svg(table))
 
     def predicted_reset_length(self, points: Points) -> NDArray[np.float64]:
         """What the head that was trained along reads at points ``n x d``, shape n."""
@@ -119,6 +117,14 @@ def encode_tokens(network: AutomatonVae, tokens: NDArray[np.int64]) -> Points:
     for rows, mean in in_blocks(lambda block: network.encode(block)[0], tokens):
         means[rows] = mean.numpy()
     return means
+
+
+def _read(item: str | bytes) -> Decoded:
+    try:
+        word = text(canonical(parse(item, WRITABLE))[0])
+    except SpaceError as error:
+        return _invalid(str(error))
+    return Decoded(word, word, True)
 
 
 def decoded(tables: Sequence[Tables | None], reasons: Sequence[str]) -> list[Decoded]:

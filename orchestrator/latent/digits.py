@@ -64,7 +64,10 @@ class DigitsSpace(gaussian.NormalPrior):
         ]
 
     def read(self, objects: Sequence[str | bytes]) -> list[Decoded]:
-        """Given PNG images as this space writes them; invalid ones with the reason."""
+        """Given PNG images as this space writes them; invalid is only what is no PNG image.
+
+        One of another size is kept as it came; no point encodes it.
+        """
         return [_read(item) for item in objects]
 
     def encode(self, objects: Sequence[str | bytes]) -> Points:
@@ -87,9 +90,12 @@ class DigitsSpace(gaussian.NormalPrior):
         Raises:
             SpaceError: the content is no such image.
         """
-        image = Image.fromarray(pixels(content))
-        large = image.resize((SCALE * SIDE, SCALE * SIDE), Image.Resampling.BICUBIC)
-        return Rendering("image/png", _png(large))
+        image = _image(content)
+        if image.size == (SIDE, SIDE):
+            image = Image.fromarray(pixels(content))
+        largest = SCALE * SIDE
+        shown = tuple(max(1, side * largest // max(image.size)) for side in image.size)
+        return Rendering("image/png", _png(image.resize((shown[0], shown[1]), _SMOOTH)))
 
     def class_probabilities(self, points: Points) -> NDArray[np.float64]:
         """What the head that was trained along reads at points ``n x d``: ``n x 10``.
@@ -141,17 +147,33 @@ def pixels(content: str | bytes) -> NDArray[np.uint8]:
     Raises:
         SpaceError: the content is no PNG image of that size.
     """
+    image = _image(content)
+    if image.size != (SIDE, SIDE):
+        size = f"{image.width} x {image.height}"
+        raise SpaceError(f"an image must have {SIDE} x {SIDE} pixels; this one has {size}")
+    return np.asarray(image.convert("L"))
+
+
+def _image(content: str | bytes) -> Image.Image:
+    """A PNG image of any size, read to its end.
+
+    Raises:
+        SpaceError: the content is none.
+    """
     if isinstance(content, str):
         raise SpaceError(f"an image must be PNG bytes, not the text {content[:60]!r}")
     try:
         image = Image.open(io.BytesIO(content), formats=["PNG"])
-        grey = np.asarray(image.convert("L"))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        image.load()
+    except (
+        Image.DecompressionBombError,
+        UnidentifiedImageError,
+        OSError,
+        SyntaxError,
+        ValueError,
+    ) as error:
         raise SpaceError(f"not a PNG image: {content[:16]!r}… of {len(content)} bytes") from error
-    if grey.shape != (SIDE, SIDE):
-        size = f"{image.width} x {image.height}"
-        raise SpaceError(f"an image must have {SIDE} x {SIDE} pixels; this one has {size}")
-    return grey
+    return image
 
 
 def _decoded(image: NDArray[np.uint8]) -> Decoded:
@@ -163,10 +185,19 @@ def _read(content: str | bytes) -> Decoded:
     try:
         return _decoded(pixels(content))
     except SpaceError as error:
-        return Decoded(None, "", False, str(error))
+        reason = str(error)
+    try:  # of another size: somebody may have measured it, though no point encodes it
+        image = _image(content).convert("RGBA")
+    except SpaceError:
+        return Decoded(None, "", False, reason)
+    key = hashlib.sha256(f"{image.width} x {image.height}".encode() + image.tobytes()).hexdigest()
+    return Decoded(content, key, valid=True)
 
 
 def _png(image: Image.Image) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", optimize=False, compress_level=9)
     return buffer.getvalue()
+
+
+_SMOOTH = Image.Resampling.BICUBIC

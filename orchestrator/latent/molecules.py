@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from orchestrator.latent import chemistry, gaussian, model_cards, registry
+from orchestrator.latent import chemistry, gaussian, model_cards, registry, valences
 from orchestrator.latent.molecule_codec import Codec, vocabulary_of
 from orchestrator.latent.molecule_networks import MoleculeVae
 from orchestrator.latent.protocol import Decoded, Points, Rendering, SpaceError
@@ -18,6 +18,8 @@ from orchestrator.latent.restore import restored
 DEFAULT_MODEL = "zinc-selfies"
 LIMIT = 3.0
 """Campaigns search ±3 in each coordinate: 99.7 % of the prior's mass along it."""
+USUAL_VALENCES = "usual_valences"
+"""The filter by which what a point decodes to may be no molecule at all."""
 HARDEST = 6.0
 """Largest synthetic accessibility score that passes the filter (Ertl and Schuffenhauer 2009 place
 most catalogue molecules below it)."""
@@ -31,8 +33,20 @@ class MoleculesSpace(gaussian.NormalPrior):
 
     @property
     def filters(self) -> Mapping[str, Callable[[str | bytes], bool]]:
-        """No BRENK or PAINS substructure; a synthetic accessibility score of at most 6."""
-        return {"structural_alerts": _without_alerts, "synthesizable": _synthesizable}
+        """Whether a molecule is one that somebody would make.
+
+        No BRENK or PAINS substructure; a synthetic accessibility score of at most 6; no atom of an
+        unusual valence.
+        """
+        return {
+            "structural_alerts": _without_alerts,
+            "synthesizable": _synthesizable,
+            USUAL_VALENCES: _usual,
+        }
+
+    def fault(self, content: str | bytes, filters: Collection[str]) -> str:
+        """Why what a point decoded to is no molecule after all, by the filters of a spec."""
+        return valences.oddity(_molecule(content)) if USUAL_VALENCES in filters else ""
 
     def __init__(self, model: str | None = None) -> None:
         """Loads a model by name or folder, by default the shipped one.
@@ -59,12 +73,15 @@ class MoleculesSpace(gaussian.NormalPrior):
         finite = np.asarray(np.isfinite(points).all(axis=1))
         molecules = self._codec.decode(np.where(finite[:, None], points, 0.0))
         return [
-            _decoded(smiles) if good else _invalid("the point is not finite")
+            decoded(smiles) if good else _invalid("the point is not finite")
             for smiles, good in zip(molecules, finite, strict=True)
         ]
 
     def read(self, objects: Sequence[str | bytes]) -> list[Decoded]:
-        """Given SMILES in canonical form, with their key; invalid ones with the reason."""
+        """Given SMILES in canonical form, with their key; invalid is only what RDKit refuses.
+
+        So a salt, an isotope or a metal complex is an object here, though no point encodes it.
+        """
         return [_read(item) for item in objects]
 
     def encode(self, objects: Sequence[str | bytes]) -> Points:
@@ -106,25 +123,29 @@ def _molecule(item: str | bytes) -> Chem.Mol:
     return molecule
 
 
-def _decoded(smiles: str | None) -> Decoded:
-    return _invalid("the point decodes to no molecule") if smiles is None else _valid(smiles)
-
-
-def _read(item: str | bytes) -> Decoded:
-    try:
-        return _valid(Chem.MolToSmiles(_molecule(item)))
-    except SpaceError as error:
-        return _invalid(str(error))
-
-
-def _valid(smiles: str) -> Decoded:
+def decoded(smiles: str | None) -> Decoded:
+    """What a point decoded to, which is one molecule or none."""
+    if smiles is None:
+        return _invalid("the point decodes to no molecule")
     if "." in smiles:
         return _invalid(f"several molecules, and a point is one: {smiles}")
     return Decoded(smiles, smiles, True)
 
 
+def _read(item: str | bytes) -> Decoded:
+    try:
+        smiles = chemistry.canonical(_molecule(item))
+    except SpaceError as error:
+        return _invalid(str(error))
+    return Decoded(smiles, smiles, True)
+
+
 def _without_alerts(content: str | bytes) -> bool:
     return not chemistry.has_structural_alert(_molecule(content))
+
+
+def _usual(content: str | bytes) -> bool:
+    return not valences.oddity(_molecule(content))
 
 
 def _synthesizable(content: str | bytes) -> bool:

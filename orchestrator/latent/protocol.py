@@ -6,7 +6,7 @@ the same points and generator state give the same objects, for one thread count.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -41,6 +41,15 @@ class Rendering:
     media_type: str
     """``image/svg+xml`` or ``image/png``."""
     data: bytes
+
+
+@runtime_checkable
+class Particular(Protocol):
+    """What a space is, too, some of whose filters say that what was decoded is no object at all."""
+
+    def fault(self, content: str | bytes, filters: Collection[str]) -> str:
+        """Why it is none, by those of these filters that say so; empty where it is one."""
+        ...
 
 
 @runtime_checkable
@@ -88,7 +97,8 @@ class Space(Protocol):
     def read(self, objects: Sequence[str | bytes]) -> list[Decoded]:
         """Given objects as they would have been decoded: canonical, with its key.
 
-        What is not an object of this space comes back invalid, with the reason.
+        What is no object of this kind comes back invalid, with the reason. One that the model
+        cannot encode is an object all the same: somebody may have measured it.
         """
         ...
 
@@ -96,7 +106,8 @@ class Space(Protocol):
         """Points of n objects, ``n x d``.
 
         Raises:
-            SpaceError: an object is not of this space; the message quotes it.
+            SpaceError: an object is none of this space, or the model cannot write it; the message
+                quotes it.
         """
         ...
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from orchestrator.latent import chemistry, gaussian, model_cards, registry
 from orchestrator.latent.blocks import in_blocks
-from orchestrator.latent.molecules import LIMIT, MoleculesSpace
+from orchestrator.latent.molecules import LIMIT, MoleculesSpace, decoded
 from orchestrator.latent.protocol import Decoded, Points, SpaceError
 from orchestrator.latent.restore import restored
 from orchestrator.latent.smiles_networks import SmilesAutoencoder
@@ -99,13 +99,14 @@ class SmilesSpace(MoleculesSpace):
             reason = f"RDKit refuses what the point decodes to: {text}" if text else ""
             return Decoded(None, "", False, reason or "the point decodes to nothing")
         # Reading the canonical form once more settles what the first reading leaves open.
-        (decoded,) = self.read([chemistry.canonical(molecule)])
-        return decoded
+        return decoded(chemistry.canonical(chemistry.parse(chemistry.canonical(molecule))))
 
     def _tokens_of_one(self, item: str | bytes) -> NDArray[np.uint8]:
         (given,) = self.read([item])
         if not isinstance(given.content, str):
             raise SpaceError(given.reason)
+        if "." in given.content:
+            raise SpaceError(f"SMILES {given.content!r} is of several molecules; a point is one")
         try:
             return np.asarray(self._alphabet.encode([given.content], self._length)[0])
         except KeyError as error:

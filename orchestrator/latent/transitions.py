@@ -31,10 +31,14 @@ def bound(states: int) -> int:
     return (states - 1) ** 2
 
 
-def parse(content: str | bytes) -> Tables:
+def parse(content: str | bytes, largest: int = LARGEST) -> Tables:
     """The table ``1 x n x 2`` of a text: where the states 0, 1, ... go under a, a hyphen, under b.
 
     ``1230-0120`` has four states; a leads from 0 to 1, and b leads from 3 to 0.
+
+    Args:
+        content: The text.
+        largest: The most states that it may have; a digit names 10 at most.
 
     Raises:
         SpaceError: the text is none, or the automaton is incomplete, too small or too large.
@@ -44,14 +48,14 @@ def parse(content: str | bytes) -> Tables:
     if found is None:
         raise SpaceError(f"{text[:60]!r} is no automaton; one is written as 1230-0120")
     under_a, under_b = ([int(digit) for digit in word] for word in found.groups())
-    if len(under_a) != len(under_b) or not SMALLEST <= len(under_a) <= LARGEST:
+    if len(under_a) != len(under_b) or not SMALLEST <= len(under_a) <= largest:
         raise SpaceError(
             f"automaton {text[:60]!r} has {len(under_a)} transitions of a and {len(under_b)} of b; "
-            f"it must have as many of either as it has states, {SMALLEST} to {LARGEST}"
+            f"it must have as many of either as it has states, {SMALLEST} to {largest}"
         )
-    if (largest := max(under_a + under_b)) >= len(under_a):
+    if (last := max(under_a + under_b)) >= len(under_a):
         raise SpaceError(
-            f"automaton {text[:60]!r} goes to the state {largest}; "
+            f"automaton {text[:60]!r} goes to the state {last}; "
             f"its {len(under_a)} states are counted from 0"
         )
     return np.array([under_a, under_b], dtype=np.int64).T[None]

@@ -6,9 +6,11 @@ import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from adapters.checks import refusals
+from adapters.messages import plain
 from adapters.protocol import Capabilities, Reading
 from db import repository
 from db.ledger import Draft
@@ -17,9 +19,12 @@ from db.session import now
 from db.states import CampaignState
 from orchestrator import loop
 from orchestrator.errors import BadInput, Conflict
-from orchestrator.latent.protocol import SpaceError
+from orchestrator.latent.protocol import Decoded, SpaceError
 from orchestrator.verbs import candidates, recording
 from orchestrator.wiring import Parts
+
+WITHOUT_POINT = "has no point"
+"""What the reason begins with of a candidate that the model cannot encode."""
 
 
 @dataclass(frozen=True)
@@ -227,10 +232,7 @@ def _candidate_of(
         if len(named) > len(twin.external_ids):
             draft.set("candidate", number=twin.number, external_ids=list(named))
         return twin.number
-    try:
-        realised = parts.space.encode([content])
-    except SpaceError as error:
-        raise BadInput.of("object", str(error)) from None
+    point, log_prior, reason = _encoded(parts, decoded)
     number = repository.next_number(session, Candidate, parts.campaign)
     draft.new(
         "candidate",
@@ -245,8 +247,25 @@ def _candidate_of(
             "mean": None,
             "std": None,
             "acquisition": None,
-            "realised": [float(x) for x in realised[0]],
-            "log_prior": float(parts.space.log_prior(realised)[0]),
+            "realised": point,
+            "log_prior": log_prior,
+            "reason": reason,
         },
     )
     return number
+
+
+def _encoded(parts: Parts, one: Decoded) -> tuple[list[float] | None, float | None, str]:
+    """Where an object lies, and its log prior there; or why it lies nowhere.
+
+    What somebody measured is kept even where the model cannot write it. No surrogate that reads
+    points learns from it.
+    """
+    assert one.content is not None, "a valid object has a content"
+    try:
+        point = parts.space.encode([one.content])
+    except SpaceError as error:
+        return None, None, f"{WITHOUT_POINT}: {plain(str(error))}"
+    if not np.isfinite(point).all():
+        return None, None, f"{WITHOUT_POINT}: the model encodes it to nothing finite"
+    return [float(x) for x in point[0]], float(parts.space.log_prior(point)[0]), ""

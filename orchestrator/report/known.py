@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from db import artifacts, ledger, repository
 from db.models import Campaign, CampaignRevision, Candidate, Fit, Job, LedgerEntry
+from orchestrator.history.listings import results
 from orchestrator.latent.protocol import Points
 from orchestrator.surrogates.protocol import Data
 from orchestrator.verbs import computing, dataset, replicates
@@ -40,6 +41,10 @@ class Known:
     """What it was fitted to."""
     pending: Points
     head: LedgerEntry
+    passed: Sequence[results.Passed]
+    """By filter of the spec."""
+    without_point: int
+    """Measured candidates that the model cannot encode."""
 
     @classmethod
     def read(cls, session: Session, parts: Parts) -> Known:
@@ -69,6 +74,8 @@ class Known:
             data=None if fit is None else computing.data(session, parts, fit.position),
             pending=dataset.points(pending, parts.spec.surrogate.at, parts.space.dim),
             head=head,
+            passed=results.passed(session, chain, parts.spec.space.filters),
+            without_point=results.without_point(session, chain),
         )
 
 

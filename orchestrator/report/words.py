@@ -61,7 +61,8 @@ def summary(parts: Parts, known: Known) -> list[tuple[str, list[str]]]:
             ],
         ),
         ("Proposer", [words.proposer(spec.proposer)]),
-        ("Surrogate", [f"{spec.surrogate.kind}, fitted at the {spec.surrogate.at} points"]),
+        ("Filters", list(_filter_lines(known))),
+        ("Surrogate", list(_surrogate_lines(parts, known))),
         ("Budget", [words.budget(spec.budget)]),
         ("Stops at", [words.stop_rule(rule) for rule in spec.stop]),
         ("Seed", [str(spec.seed)]),
@@ -79,8 +80,21 @@ def _space_lines(parts: Parts) -> Iterator[str]:
     yield f"{spec.kind}{model}, {dim} dimension{'s' if dim > 1 else ''}"
     for one in spec.parameters:
         yield f"{one.name} from {number(one.lower)} to {quantity(one.upper, one.unit)}"
-    if spec.filters:
-        yield f"filters: {', '.join(spec.filters)}"
+
+
+def _filter_lines(known: Known) -> Iterator[str]:
+    """Each filter, with the share of the decoded objects that passed it."""
+    for one in known.passed:
+        share = f"{one.passed} of {one.of} passed ({one.share:.0%})" if one.of else "asked of none"
+        yield f"{one.name}: {share}"
+
+
+def _surrogate_lines(parts: Parts, known: Known) -> Iterator[str]:
+    spec = parts.spec.surrogate
+    yield f"{spec.kind}, fitted at the {spec.at} points"
+    if known.without_point:
+        what = "candidate has" if known.without_point == 1 else "candidates have"
+        yield f"{known.without_point} measured {what} no point and is left out"
 
 
 def _evaluator(parts: Parts, name: str) -> str:

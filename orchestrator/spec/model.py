@@ -55,6 +55,12 @@ __all__ = [
     "Transform",
 ]
 
+MOLECULES = ("molecules", "smiles")
+"""Kinds of spaces of molecules."""
+MOLECULE_FILTERS = ("structural_alerts", "synthesizable", "usual_valences")
+"""What a molecule must pass unless its spec says otherwise: a network writes much that nobody would
+make."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -87,7 +93,18 @@ class SpaceSpec(Part):
     parameters: tuple[Parameter, ...] = ()
     """Coordinates of a ``box``."""
     filters: tuple[str, ...] = ()
-    """Known filters of the space that an object has to pass before anything is spent on it."""
+    """Known filters of the space that an object has to pass before anything is spent on it; by
+    default, for ``molecules`` and ``smiles``, all three, and ``[]`` switches them off."""
+
+    @model_validator(mode="after")
+    def _filtered(self) -> SpaceSpec:
+        """Give molecules their filters, which is not as if somebody had written them.
+
+        What was stored names its own, so that it means for ever what it meant.
+        """
+        if self.kind in MOLECULES and "filters" not in self.model_fields_set:
+            self.__dict__["filters"] = MOLECULE_FILTERS
+        return self
 
     @field_validator("parameters")
     @classmethod

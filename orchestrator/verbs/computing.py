@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy.orm import Session
 
-from orchestrator.latent.protocol import Decoded, Points
+from orchestrator.latent.protocol import Decoded, Particular, Points
 from orchestrator.latent.realise import realised
 from orchestrator.proposers import registry
 from orchestrator.proposers.protocol import Proposal
@@ -98,4 +98,13 @@ def proposal(
 def decoding(parts: Parts, points: Points, stream: Sequence[int]) -> tuple[list[Decoded], Points]:
     """Objects of points n x d, and where they encode to, n x d."""
     decoded = parts.space.decode(points, np.random.default_rng(list(stream)))
+    decoded = [_judged(parts, one) for one in decoded]
     return decoded, realised(parts.space, decoded)
+
+
+def _judged(parts: Parts, one: Decoded) -> Decoded:
+    """What was decoded, or nothing where a filter of the spec says that it is no object."""
+    if one.content is None or not isinstance(parts.space, Particular):
+        return one
+    fault = parts.space.fault(one.content, parts.spec.space.filters)
+    return Decoded(None, "", valid=False, reason=fault) if fault else one

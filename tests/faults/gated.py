@@ -15,9 +15,8 @@ from pathlib import Path
 
 from adapters.protocol import Batch, Ticket
 from db import lease
-from orchestrator import driver, wiring
+from orchestrator import driver, opening, wiring
 from orchestrator.errors import AssayloopError
-from orchestrator.people import campaigns
 from orchestrator.settings import Settings
 from tests.faults.call_log import CallLogEvaluator
 from tests.faults.campaign import NAME
@@ -69,9 +68,9 @@ def drive(folder: Path, url: str, host: str) -> None:
 
     settle_in(folder, url)
     hold_calls(host)
-    opened = wiring.database(Settings.read())
+    opened = opening.database(Settings.read())
     try:
-        with wiring.driving(wiring.build(opened, campaigns.find(opened, NAME).id)) as parts:
+        with wiring.driving(wiring.build(opened, opening.campaign(opened, NAME).id)) as parts:
             driver.drive(parts)
     except AssayloopError as error:
         (folder / f"ended-{os.getpid()}.txt").write_text(str(error))

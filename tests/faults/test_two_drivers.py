@@ -19,10 +19,9 @@ import pytest
 from db import lease
 from db.models import Lease
 from db.session import MICROSECONDS, Database
-from orchestrator import wiring
+from orchestrator import opening, wiring
 from orchestrator.driver import Standing, drive
 from orchestrator.errors import Busy, ExitCode
-from orchestrator.people import campaigns
 from tests.faults import campaign, checks, gated, same
 from tests.faults.runs import CONTEXT, DEADLINE_S, Bench, Run
 
@@ -87,7 +86,7 @@ def ended(run: Run, process: BaseProcess) -> str:
 def held(opened: Database) -> Lease:
     """The campaign's lease."""
     with opened.read() as session:
-        return session.get_one(Lease, campaigns.find(opened, campaign.NAME).id)
+        return session.get_one(Lease, opening.campaign(opened, campaign.NAME).id)
 
 
 def go(run: Run) -> None:
@@ -97,7 +96,7 @@ def go(run: Run) -> None:
 
 def overtake(opened: Database) -> Standing:
     """Drive the campaign as far as it goes, as soon as its lease can be had."""
-    parts = wiring.build(opened, campaigns.find(opened, campaign.NAME).id)
+    parts = wiring.build(opened, opening.campaign(opened, campaign.NAME).id)
     deadline = time.monotonic() + DEADLINE_S
     while True:
         try:
@@ -148,7 +147,7 @@ def test_a_driver_that_was_stopped_and_overtaken_ends_and_asks_nothing_more(run:
 def test_an_evaluator_that_takes_longer_than_the_lease_keeps_its_campaign(run: Run) -> None:
     """A docking run of an hour is no reason for a second driver to start it again."""
     opened = Database(run.url)
-    parts = wiring.build(opened, campaigns.find(opened, campaign.NAME).id)
+    parts = wiring.build(opened, opening.campaign(opened, campaign.NAME).id)
     with driver(run) as first:
         until(lambda: gated.asked(run.folder) == [first.pid])
         over = held(opened).expires_at + 2 * gated.EXPIRY_S * MICROSECONDS

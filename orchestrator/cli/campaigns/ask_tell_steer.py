@@ -10,7 +10,7 @@ import typer
 from orchestrator.cli.campaigns.status_and_show import print_objects
 from orchestrator.cli.terminal import measurement_arguments
 from orchestrator.cli.terminal.options import AsJson, CampaignName, Overrides, Reason
-from orchestrator.cli.terminal.output import cell, print_json
+from orchestrator.cli.terminal.output import cell, print_json, print_paragraph
 from orchestrator.errors import BadInput
 from orchestrator.settings import Settings
 
@@ -103,10 +103,13 @@ def tell(
         known = session.get_one(Candidate, (row.id, number))
     if as_json:
         shown = {"candidate": number, "objective": known.objective, "feasible": known.feasible}
-        print_json(shown)
+        print_json(shown | {"latent": known.point or known.realised})
         return
     objective = "no objective yet" if known.objective is None else cell(known.objective)
     typer.echo(f"Candidate {number} of {row.name}#{row.ordinal} is told; objective: {objective}.")
+    if known.point is None and known.realised is None:
+        left_out = "It counts all the same, and the surrogate does not learn from it."
+        print_paragraph(f"It {known.reason}. {left_out}")
 
 
 def _content(parts: Parts, file: Path) -> str | bytes:

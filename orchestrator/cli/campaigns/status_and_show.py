@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -110,10 +110,23 @@ def show(
         f"{shown['name']} is {shown['status']}{why}: {shown['evaluations']} evaluations, "
         f"{shown['rounds']} rounds, {shown['open_jobs']} open jobs"
     )
+    for line in notes(shown):
+        print_paragraph(line)
     if shown["best"]:
         print_best(shown["best"], spec, settings)
     else:
         typer.echo("No candidate has a feasible objective yet.")
+
+
+def notes(shown: dict[str, Any]) -> Iterator[str]:
+    """What is to be said of the candidates as a whole."""
+    judged = [one for one in shown["filters"] if one["of"]]
+    if judged:
+        shares = (f"{one['name']} {one['passed'] / one['of']:.0%}" for one in judged)
+        yield f"Of the decoded objects passed: {', '.join(shares)}."
+    if count := shown["without_point"]:
+        what = "candidate has" if count == 1 else "candidates have"
+        yield f"{count} measured {what} no point, and the surrogate does not learn from it."
 
 
 def print_best(best: Sequence[dict[str, Any]], spec: Spec, settings: Settings) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db import artifacts, repository
@@ -50,11 +54,63 @@ def show(
         leaders = repository.best(session, row.id, top, maximize=maximize)
         measured = _measured(session, row.id, [candidate.number for candidate in leaders])
         return status(row, repository.open_jobs(session, row.id)) | {
+            "without_point": without_point(session, row.id),
+            "filters": [vars(one) for one in passed(session, row.id, spec.space.filters)],
             "best": [
                 _best(bytes_of, candidate, measured.get(candidate.number, []), folder)
                 for candidate in leaders
-            ]
+            ],
         }
+
+
+def without_point(session: Session, campaign: str) -> int:
+    """Measured candidates that the model cannot encode, so that no surrogate learns from them."""
+    measured = select(Measurement.candidate).where(Measurement.campaign == campaign)
+    query = select(func.count()).where(
+        Candidate.campaign == campaign,
+        Candidate.source == "told",
+        Candidate.valid.is_(True),
+        Candidate.point.is_(None),
+        Candidate.realised.is_(None),
+        Candidate.number.in_(measured),
+    )
+    return session.scalar(query) or 0
+
+
+@dataclass(frozen=True)
+class Passed:
+    """How many of the objects that were decoded passed a filter of the spec."""
+
+    name: str
+    passed: int
+    of: int
+
+    @property
+    def share(self) -> float:
+        """Between 0 and 1; NaN of none."""
+        return self.passed / self.of if self.of else math.nan
+
+
+def passed(session: Session, campaign: str, filters: Sequence[str]) -> list[Passed]:
+    """Of each filter, how many of the decoded objects passed it.
+
+    What is no object by a filter's own word (:class:`orchestrator.latent.protocol.Particular`) did
+    not pass it, and is not among those that the others judged.
+    """
+    if not filters:
+        return []
+    query = select(Candidate.filters, Candidate.reason).where(
+        Candidate.campaign == campaign, Candidate.round.is_not(None), Candidate.valid.is_not(None)
+    )
+    counts = {name: [0, 0] for name in filters}
+    for judged, reason in session.execute(query).tuples():
+        for name in filters:
+            if name in judged:
+                counts[name][0] += bool(judged[name])
+                counts[name][1] += 1
+        if reason.startswith("unusual valence") and "usual_valences" in counts:
+            counts["usual_valences"][1] += 1
+    return [Passed(name, *count) for name, count in counts.items()]
 
 
 def _measured(

@@ -317,6 +317,9 @@ class _Replay:
         decoded, realised = computing.decoding(parts, points, stream)
         for one, content, point in zip(self.members, decoded, realised, strict=True):
             columns = candidates.settled(Draft("decode"), parts, content)
+            # A later release may know more filters.
+            known = {name: how for name, how in columns["filters"].items() if name in one.filters}
+            columns["filters"] = known
             columns["realised"] = candidates.stored_point(point)
             self._columns(parts, one, {name: columns[name] for name in DECODED})
 
