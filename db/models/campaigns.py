@@ -80,6 +80,7 @@ class Lease(Base):
     process_started: Mapped[float]
     """Start time of the holder's process, which tells it from a later one with the same pid."""
     expires_at: Mapped[int]
+    """By :func:`db.lease.clock`; 0 once it was given back."""
 
 
 class Round(Base):

@@ -27,6 +27,7 @@ import orchestrator.latent.box
 import orchestrator.proposers.gp
 import orchestrator.surrogates.gp  # noqa: F401
 from adapters.protocol import Evaluator
+from db import lease
 from db.session import Database
 from orchestrator import driver, opening, wiring
 from orchestrator.people import actors, campaigns
@@ -52,7 +53,13 @@ def settle_in(folder: Path, url: str) -> None:
 
 
 def run_campaign(
-    folder: Path, url: str, kill_at: int | None, *, idempotent: bool, without_intent: bool
+    folder: Path,
+    url: str,
+    kill_at: int | None,
+    *,
+    idempotent: bool,
+    without_intent: bool,
+    heartbeat_s: float = lease.HEARTBEAT_S,
 ) -> None:
     """Drive the campaign as far as it goes, and leave ``result.json`` in the folder.
 
@@ -62,7 +69,9 @@ def run_campaign(
         kill_at: Number of the boundary to be killed at; None to live.
         idempotent: Whether the evaluators may be asked again.
         without_intent: Take the intent's COMMIT out of the product, to see the tests fail.
+        heartbeat_s: How often the driver's lease is renewed beside it.
     """
+    lease.HEARTBEAT_S = heartbeat_s
     with (folder / "errors.txt").open("w") as errors:
         try:
             settle_in(folder, url)

@@ -56,19 +56,20 @@ class Run:
     idempotent: bool
     without_intent: bool
 
-    def go(self, kill_at: int | None = None, *, fresh: bool = False) -> int:
+    def go(self, kill_at: int | None = None, *, fresh: bool = False, **options: Any) -> int:
         """Continue the campaign in a process; returns its exit code, -9 where it was killed.
 
         Args:
             kill_at: Number of the boundary to kill it at.
             fresh: In a new interpreter, with another hash seed, instead of a fork.
+            options: Of :func:`tests.faults.process.run_campaign`.
         """
         for name in ("killed.json", "result.json"):
             (self.folder / name).unlink(missing_ok=True)
         made = (multiprocessing.get_context("spawn") if fresh else CONTEXT).Process(
             target=_run,
             args=(self.folder, self.url, kill_at),
-            kwargs={"idempotent": self.idempotent, "without_intent": self.without_intent},
+            kwargs={"idempotent": self.idempotent, "without_intent": self.without_intent} | options,
         )
         made.start()
         made.join(DEADLINE_S)
@@ -90,9 +91,13 @@ class Run:
         found = json.loads(word.read_text())
         return Killed(Boundary(**found["boundary"]), found["at"])
 
-    def finish(self, *, fresh: bool = False) -> str:
-        """Continue the campaign in a process that lives; returns where the campaign stands."""
-        code = self.go(fresh=fresh)
+    def finish(self, **options: Any) -> str:
+        """Continue the campaign in a process that lives; returns where the campaign stands.
+
+        Args:
+            options: Of :meth:`go`.
+        """
+        code = self.go(**options)
         assert code == 0, f"the campaign cannot be continued: exit code {code}\n{self.errors()}"
         return str(self.result()["standing"])
 

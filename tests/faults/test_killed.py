@@ -50,6 +50,17 @@ def test_boundaries_are_numbered_alike_in_every_process(undisturbed: Undisturbed
     assert same.differences(undisturbed.ending, same.ending(run.url)) == []
 
 
+def test_heartbeats_shift_no_boundary(undisturbed: Undisturbed) -> None:
+    """They come when the clock says so, and a kill must be at the place that it names all the same.
+
+    However often they come, the driver waits for none of them and does what it always does.
+    """
+    run = undisturbed.bench.run()
+    assert run.finish(heartbeat_s=0.003) == "finished"
+    assert [Boundary(**one) for one in run.result()["crossed"]] == undisturbed.crossed
+    assert same.differences(undisturbed.ending, same.ending(run.url)) == []
+
+
 def test_killed_anywhere_it_ends_the_same(undisturbed: Undisturbed, say: Say) -> None:
     """Nothing is lost, nothing is done twice, and the same points are proposed."""
     drawn = draw(undisturbed.crossed, 25, SEED)
