@@ -60,11 +60,12 @@ def test_an_object_that_nobody_proposed_can_be_told(running: Terminal) -> None:
     text = '{"y": 0.5, "x": 0.25}'
     names = ["--external", "LAB-7", "--external", "B12"]
     shown = running("tell", "open", "yield=66", "--object", text, *names, *BY, "--json").json
-    assert shown == {"candidate": 2, "objective": 66.0, "feasible": True}
+    point = {"latent": [0.25, 0.5]}
+    assert shown == {"candidate": 2, "objective": 66.0, "feasible": True, **point}
     file = running.folder / "object.json"
     file.write_text(f"  {text}\n")
     again = running("tell", "open", "yield=68", "--object-file", file, *BY, "--json").json
-    assert again == {"candidate": 2, "objective": 67.0, "feasible": True}
+    assert again == {"candidate": 2, "objective": 67.0, "feasible": True, **point}
     (best,) = running("show", "open", "--json").json["best"]
     assert (best["round"], json.loads(best["object"])) == (None, {"x": 0.25, "y": 0.5})
 
