@@ -21,7 +21,7 @@ from tests.histories import CAMPAIGN
 
 DEADLINE_S = 60
 
-pytestmark = pytest.mark.usefixtures("_quick")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("_quick")]
 
 
 @pytest.fixture

@@ -148,6 +148,7 @@ NONSENSE: list[tuple[str, tuple[type[Any], ...], str]] = [
 """What it is, for columns of which types, as SQL."""
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("rows_alone")
 @pytest.mark.parametrize("database_kind", ["sqlite"])
 @pytest.mark.parametrize("table", MOST)
@@ -244,6 +245,7 @@ def test_a_rule_is_found(intruder: Intruder, monkeypatch: pytest.MonkeyPatch) ->
 # The command ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database_kind", ["sqlite"])
 @pytest.mark.parametrize(
     "statement",
