@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rdkit import Chem
 
-from orchestrator.latent import chemistry, gaussian, model_cards, registry, valences
+from orchestrator.latent import chemistry, gaussian, model_cards, registry, rings, valences
 from orchestrator.latent.molecule_codec import Codec, vocabulary_of
 from orchestrator.latent.molecule_networks import MoleculeVae
 from orchestrator.latent.protocol import Decoded, Points, Rendering, SpaceError
@@ -35,12 +35,13 @@ class MoleculesSpace(gaussian.NormalPrior):
     def filters(self) -> Mapping[str, Callable[[str | bytes], bool]]:
         """Whether a molecule is one that somebody would make.
 
-        No BRENK or PAINS substructure; a synthetic accessibility score of at most 6; no atom of an
-        unusual valence.
+        No BRENK or PAINS substructure; a synthetic accessibility score of at most 6; no strained
+        or polyunsaturated medium ring; no atom of an unusual valence.
         """
         return {
             "structural_alerts": _without_alerts,
             "synthesizable": _synthesizable,
+            "usual_rings": _usual_rings,
             USUAL_VALENCES: _usual,
         }
 
@@ -142,6 +143,10 @@ def _read(item: str | bytes) -> Decoded:
 
 def _without_alerts(content: str | bytes) -> bool:
     return not chemistry.has_structural_alert(_molecule(content))
+
+
+def _usual_rings(content: str | bytes) -> bool:
+    return not rings.unusual(_molecule(content))
 
 
 def _usual(content: str | bytes) -> bool:

@@ -99,7 +99,8 @@ class SmilesSpace(MoleculesSpace):
             reason = f"RDKit refuses what the point decodes to: {text}" if text else ""
             return Decoded(None, "", False, reason or "the point decodes to nothing")
         # Reading the canonical form once more settles what the first reading leaves open.
-        return decoded(chemistry.canonical(chemistry.parse(chemistry.canonical(molecule))))
+        again = chemistry.parse(chemistry.canonical(molecule))
+        return decoded(None if again is None else chemistry.canonical(again))
 
     def _tokens_of_one(self, item: str | bytes) -> NDArray[np.uint8]:
         (given,) = self.read([item])

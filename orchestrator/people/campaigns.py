@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from typing import Any
 
@@ -196,11 +197,12 @@ def _revalue(session: Session, draft: Draft, row: Campaign, spec: Spec) -> None:
     best: tuple[int, float] | None = None
     for candidate in repository.candidates(session, row.id):
         mine = [one for one in rows if one.candidate == candidate.number]
-        if not mine or candidate.log_prior is None:
+        if not mine:
             continue
         values = replicates.values(replicates.reduce(mine))
-        value = objective.value(values, candidate.log_prior)
-        feasible = objective.feasible(values)
+        log_prior = candidate.log_prior  # None of what was told and has no point
+        value = objective.value(values, math.nan if log_prior is None else log_prior)
+        feasible = None if value is None else objective.feasible(values)
         draft.set(
             "candidate",
             number=candidate.number,

@@ -57,7 +57,7 @@ __all__ = [
 
 MOLECULES = ("molecules", "smiles")
 """Kinds of spaces of molecules."""
-MOLECULE_FILTERS = ("structural_alerts", "synthesizable", "usual_valences")
+MOLECULE_FILTERS = ("structural_alerts", "synthesizable", "usual_rings", "usual_valences")
 """What a molecule must pass unless its spec says otherwise: a network writes much that nobody would
 make."""
 
@@ -94,7 +94,7 @@ class SpaceSpec(Part):
     """Coordinates of a ``box``."""
     filters: tuple[str, ...] = ()
     """Known filters of the space that an object has to pass before anything is spent on it; by
-    default, for ``molecules`` and ``smiles``, all three, and ``[]`` switches them off."""
+    default, for ``molecules`` and ``smiles``, all four, and ``[]`` switches them off."""
 
     @model_validator(mode="after")
     def _filtered(self) -> SpaceSpec:

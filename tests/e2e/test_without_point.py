@@ -16,7 +16,10 @@ from db import repository
 from db.models import Candidate
 from orchestrator import Campaign, loop, opening, wiring
 from orchestrator.errors import BadInput
+from orchestrator.history.verify.verification import verify
+from orchestrator.people import actors, campaigns
 from orchestrator.settings import Settings
+from orchestrator.spec.model import Spec
 from tests.e2e.terminal import Terminal
 
 MOLECULES = {
@@ -125,6 +128,26 @@ def test_the_same_object_is_found_again(told: Terminal) -> None:
     assert "no object of this space" in told.refused(
         "tell", "molecules", "qed=0.6", "--object", "C(C)(C)(C)(C)C", "--provenance", "x"
     )
+
+
+@pytest.mark.slow
+def test_a_changed_objective_is_asked_of_them_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a value of the old objective stands among those of the new."""
+    monkeypatch.setenv("ASSAYLOOP_HOME", str(tmp_path))
+    first = spec("molecules", "rdkit", ["qed", "logp"])
+    campaign = Campaign.open(first)
+    salt = campaign.tell("CC(=O)[O-].[Na+]", qed=0.9, logp=3.0, provenance=BY)
+    ethanol = campaign.tell("CCO", qed=0.4, logp=1.0, provenance=BY)
+    database = opening.database(Settings.read())
+    second = first | {"objective": {"direction": "maximize", "terms": [{"measure": "logp"}]}}
+    revised = Spec.model_validate(second)
+    campaigns.revise(database, "molecules", revised, actors.operating_system(), "logP after all")
+    best = Campaign.find("molecules").best()
+    assert [(one["candidate"], one["objective"]) for one in best] == [(salt, 3.0), (ethanol, 1.0)]
+    assert verify(database).ok
+    database.close()
 
 
 @pytest.mark.slow

@@ -117,7 +117,12 @@ def test_what_decodes_to_nothing_is_no_molecule() -> None:
 
 
 def test_filters_know_an_alert_and_what_is_hard_to_make(molecules: MoleculesSpace) -> None:
-    assert set(molecules.filters) == {"structural_alerts", "synthesizable", "usual_valences"}
+    assert set(molecules.filters) == {
+        "structural_alerts",
+        "synthesizable",
+        "usual_rings",
+        "usual_valences",
+    }
     assert molecules.filters["structural_alerts"]("CC(=O)Nc1ccccc1")
     assert not molecules.filters["structural_alerts"]("O=[N+]([O-])c1ccccc1")
     assert molecules.filters["synthesizable"](ASPIRIN)

@@ -6,6 +6,7 @@ import pytest
 from rdkit import Chem
 
 from orchestrator.latent import chemistry
+from orchestrator.latent.rings import unusual
 from orchestrator.latent.valences import oddity
 from orchestrator.spec.model import MOLECULE_FILTERS, SpaceSpec
 
@@ -24,6 +25,10 @@ SOUND = [
     "Ic1ccccc1",
     "OB(O)c1ccccc1",
     "C[N+](=O)[O-]",
+    "C1CN1P(=S)(N2CC2)N3CC3",  # thiotepa
+    "CCOP(=S)(OCC)Oc1ccc(cc1)[N+](=O)[O-]",  # parathion
+    "FC(F)(F)C(=O)OI(OC(=O)C(F)(F)F)c1ccccc1",  # PIFA
+    "CC(=O)OI1(OC(C)=O)(OC(C)=O)OC(=O)c2ccccc12",  # Dess-Martin periodinane
 ]
 ODD = [
     ("C1=C[SH]=CC=C1", "sulfur (atom 2) of valence 4 bears hydrogen"),
@@ -47,6 +52,26 @@ def test_what_nobody_would_draw_is_named_with_its_atom(smiles: str, said: str) -
     molecule = chemistry.parse(smiles)
     assert molecule is not None, "RDKit takes it, or there were nothing to say"
     assert oddity(molecule).startswith(f"unusual valence: {said}")
+
+
+@pytest.mark.parametrize(
+    ("smiles", "odd"),
+    [
+        ("C1=CC=CC=CCC1", True),  # cyclooctatriene
+        ("C1=CC=CC=CC=C1", True),
+        ("C1=CC=NC=CC=N1", True),
+        ("C1CCC=C=CC1", True),  # an allene of seven
+        ("C1CCCC#CC1", True),
+        ("C1CC=CCCC=C1", False),  # 1,5-cyclooctadiene, a solvent's worth of it
+        ("c1ccc2ccccc2c1", False),
+        ("C1=CC=CC=CC1", False),  # tropilidene
+        ("O=C1NCCc2ccccc2CCCC1", False),
+        ("C1CCCCCCCCCCC1", False),
+        ("CC=C=CC", False),
+    ],
+)
+def test_rings_that_no_chemist_would_close_are_told_apart(smiles: str, odd: bool) -> None:
+    assert unusual(chemistry.parse(smiles)) is odd
 
 
 def test_what_rdkit_calls_a_problem_is_one() -> None:

@@ -80,6 +80,7 @@ def tell(
     from db.models import Candidate
     from orchestrator import opening, wiring
     from orchestrator.people import ask_tell
+    from orchestrator.spec.objective import LOG_PRIOR
 
     readings = measurement_arguments.read(values)
     if sum(one is not None for one in (candidate, text, file)) != 1:
@@ -110,6 +111,8 @@ def tell(
     if known.point is None and known.realised is None:
         left_out = "It counts all the same, and the surrogate does not learn from it."
         print_paragraph(f"It {known.reason}. {left_out}")
+        if any(term.measure == LOG_PRIOR for term in parts.spec.objective.terms):
+            print_paragraph(f"It has no objective, which needs {LOG_PRIOR}: only a point has one.")
 
 
 def _content(parts: Parts, file: Path) -> str | bytes:
