@@ -256,6 +256,8 @@ def test_a_rule_is_found(intruder: Intruder, monkeypatch: pytest.MonkeyPatch) ->
         "UPDATE candidate SET point = 'x'",
         "UPDATE campaign SET id = x'00' WHERE name = 'other'",
         "UPDATE account SET role = 7",
+        "UPDATE ledger_entry SET chain = CAST(x'ff' AS TEXT) WHERE rowid = 3",
+        "UPDATE signing_key SET revoked_at = 'soon'",
         "UPDATE secret SET scopes = CAST(x'ff' AS TEXT), account = x'ff'",
         "UPDATE anchor SET signature = 'x', sequence = 'noon' WHERE rowid = 2",
         "INSERT INTO lease VALUES (x'ff', 'noon', 7, x'ff', 'a', 'b')",

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, cast
@@ -28,7 +29,7 @@ from db import repository
 from db.columns import parse
 from db.models import SYSTEM, LedgerEntry
 from db.session import Database
-from orchestrator.errors import NotFound, Problem
+from orchestrator.errors import BadInput, NotFound, Problem
 from orchestrator.history.verify import (
     chain_segment,
     protections,
@@ -37,6 +38,7 @@ from orchestrator.history.verify import (
     stored_rows,
     tables_from_ledger,
 )
+from orchestrator.history.verify.anchors import Anchored
 from orchestrator.history.verify.protections import Outside
 from orchestrator.history.verify.tables_from_ledger import Rows, fold_again
 from orchestrator.latent import model_cards
@@ -124,17 +126,24 @@ def verify(
     with database.read() as session, tables_from_ledger.every_text_readable(session.connection()):
         walk = _Walk(session, progress or (lambda entries: None))
         walk.problems += schema.changes(session.connection())
-        _chain(walk, SYSTEM)
+        with _reported(walk, "system"):
+            _chain(walk, SYSTEM)
         there = _chains(walk) - {SYSTEM}
         wanted = there | (walk.genesis.keys() - walk.elsewhere)
         if campaign is not None:
             wanted = {_chain_of(walk, campaign, wanted)}
         _screen(walk, database, sorted(wanted & there), processes)
         for chain in sorted(wanted):
-            _campaign(walk, chain, is_there=chain in there)
-        _strangers(walk, {SYSTEM, *there})
+            with _reported(walk, walk.label(chain)):
+                _campaign(walk, chain, is_there=chain in there)
+        with _reported(walk, "the tables"):
+            _strangers(walk, {SYSTEM, *there})
         labels = {chain: walk.label(chain) for chain in (SYSTEM, *sorted(wanted))}
-        anchored = protections.check(session, outside or Outside(), labels, whole=campaign is None)
+        anchored = Anchored()
+        with _reported(walk, "anchors, keys, signatures and models"):
+            anchored = protections.check(
+                session, outside or Outside(), labels, whole=campaign is None
+            )
         walk.problems += anchored.problems
         walk.progress(walk.entries)
         after = (max(last - anchored.heads.get(one, 0), 0) for one, last in walk.heads.items())
@@ -145,9 +154,27 @@ def verify(
 def _chains(walk: _Walk) -> set[str]:
     """The chains of which there are entries."""
     found: set[object] = set(repository.chains(walk.session))  # a forged one may be anything
-    for chain in (one for one in found if not isinstance(one, str)):
+    good = {chain for chain in found if isinstance(chain, str) and _is_text(chain)}
+    for chain in found - good:
         walk.report("table ledger_entry", f"has entries of {quote(chain)}, which is no chain")
-    return {chain for chain in found if isinstance(chain, str)}
+    return good
+
+
+def _is_text(chain: str) -> bool:
+    """Whether a text can be written as UTF-8; one that SQLite gave as it lay may be none."""
+    return not any("\ud800" <= character <= "\udfff" for character in chain)
+
+
+@contextmanager
+def _reported(walk: _Walk, where: str) -> Iterator[None]:
+    """Report what a check breaks on: a forged row may hold anything, and must not hide the rest."""
+    try:
+        yield
+    except (BadInput, NotFound):
+        raise
+    except Exception as error:
+        what = f"cannot be checked: {plain(f'{type(error).__name__}: {error}', 200)}"
+        walk.report(where, what)
 
 
 def _chain_of(walk: _Walk, reference: str, chains: set[str]) -> str:
@@ -231,6 +258,9 @@ def _remember(walk: _Walk, entry: LedgerEntry, where: str) -> None:
     if entry.kind != "campaign":
         return
     about = json.loads(entry.payload)["about"]
+    if not isinstance(about["campaign"], str):
+        walk.report(where, f"names {quote(about['campaign'])}, which is no campaign")
+        return
     if about["campaign"] in walk.genesis:
         walk.report(where, f"names campaign {about['campaign']} a second time")
     walk.genesis[about["campaign"]] = (str(about["name"]), str(about["genesis"]))
