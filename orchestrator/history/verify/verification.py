@@ -14,11 +14,9 @@ raises.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any, cast
 
 from sqlalchemy import inspect, select
@@ -27,6 +25,7 @@ from sqlalchemy.orm import Session
 from adapters.messages import plain, quote
 from db import migrate, repository, triggers
 from db.columns import parse
+from db.ledger import Row
 from db.models import SYSTEM, Base, LedgerEntry
 from db.session import Database
 from orchestrator.errors import NotFound, Problem
@@ -34,10 +33,12 @@ from orchestrator.history.verify import (
     chain_segment,
     protections,
     quick_screen,
+    stored_artifacts,
     stored_rows,
     tables_from_ledger,
 )
 from orchestrator.history.verify.protections import Outside
+from orchestrator.history.verify.stored_artifacts import Stored
 from orchestrator.history.verify.tables_from_ledger import Rows, fold_again
 
 __all__ = ["Verification", "fold_again", "verify"]
@@ -259,10 +260,10 @@ def _artifacts(walk: _Walk, chain: str, rows: Rows) -> Iterator[Problem]:
     label = walk.label(chain)
     folded = {key[1]: row for key, row in rows.get("artifact", {}).items()}
     there = set()
-    for sha256, chunks in _chunks(walk.session, chain):
-        there.add(sha256)
-        for what in _content_faults(sha256, chunks, folded.get(sha256)):
-            yield Problem(f"{label}, artifact {sha256}", what)
+    for stored in stored_artifacts.read(walk.session, chain):
+        there.add(stored.named)
+        for what in _content_faults(stored, folded.get(stored.named)):
+            yield Problem(f"{label}, artifact {plain(str(stored.named), 80)}", what)
     for sha256 in folded.keys() - there:
         yield Problem(f"{label}, artifact {sha256}", "its bytes are missing")
     for table, key, sha256 in _references(chain, rows):
@@ -283,33 +284,12 @@ def _references(chain: str, rows: Rows) -> Iterator[tuple[str, tables_from_ledge
                 yield table, key, row[name]
 
 
-def _chunks(session: Session, chain: str) -> Iterator[tuple[Any, Iterator[tuple[Any, Any]]]]:
-    """Number and bytes of every chunk, by artifact; a few are in memory at a time."""
-    source = tables_from_ledger.untyped("artifact_chunk")
-    query = (
-        select(source.c.sha256, source.c.number, source.c.data)
-        .where(source.c.chain == chain)
-        .order_by(source.c.sha256, source.c.number)
-        .execution_options(yield_per=8)
-    )
-    for sha256, found in groupby(session.execute(query).tuples(), key=lambda chunk: chunk[0]):
-        yield sha256, ((number, data) for _, number, data in found)
-
-
-def _content_faults(
-    sha256: object, chunks: Iterator[tuple[Any, Any]], row: dict[str, Any] | None
-) -> Iterator[str]:
-    hasher, size, whole = hashlib.sha256(), 0, True
-    for expected, (number, data) in enumerate(chunks):
-        whole = whole and number == expected and isinstance(data, bytes)
-        if whole:
-            hasher.update(data)
-            size += len(data)
+def _content_faults(stored: Stored, row: Row | None) -> Iterator[str]:
     if row is None:
         yield "its bytes are stored, and no entry made it"
-    elif not whole:
+    elif not stored.sha256:
         yield "its chunks are not whole"
-    elif hasher.hexdigest() != sha256:
-        yield f"its bytes were changed: their SHA-256 is {hasher.hexdigest()}"
-    elif size != row.get("size"):
-        yield f"has {size} bytes; the ledger says {row.get('size')}"
+    elif stored.sha256 != stored.named:
+        yield f"its bytes were changed: their SHA-256 is {stored.sha256}"
+    elif stored.size != row.get("size"):
+        yield f"has {stored.size} bytes; the ledger says {row.get('size')}"
