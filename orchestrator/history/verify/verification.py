@@ -23,7 +23,7 @@ from sqlalchemy import inspect, select
 from sqlalchemy.orm import Session
 
 from adapters.messages import plain, quote
-from db import migrate, repository, triggers
+from db import definitions, migrate, repository, triggers
 from db.columns import parse
 from db.ledger import Row
 from db.models import SYSTEM, Base, LedgerEntry
@@ -39,7 +39,7 @@ from orchestrator.history.verify import (
 )
 from orchestrator.history.verify.protections import Outside
 from orchestrator.history.verify.stored_artifacts import Stored
-from orchestrator.history.verify.tables_from_ledger import Rows, fold_again
+from orchestrator.history.verify.tables_from_ledger import Rows, fold_again, is_name
 
 __all__ = ["Verification", "fold_again", "verify"]
 
@@ -123,10 +123,11 @@ def verify(
         return Verification(0, tuple(schema))
     with database.read() as session, tables_from_ledger.every_text_readable(session.connection()):
         walk = _Walk(session, progress or (lambda entries: None))
-        for table, what in triggers.faults(session.connection()):
-            walk.report(f"table {table}", what)
+        for look in (definitions.faults, triggers.faults):
+            for table, what in look(session.connection()):
+                walk.report(f"table {table}", what)
         _chain(walk, SYSTEM)
-        there = set(repository.chains(session)) - {SYSTEM}
+        there = {*_named(walk)} - {SYSTEM}
         wanted = there | (walk.genesis.keys() - walk.elsewhere)
         if campaign is not None:
             wanted = {_chain_of(walk, campaign, wanted)}
@@ -157,6 +158,16 @@ def _schema(database: Database) -> Iterator[Problem]:
         columns = {kind["name"] for kind in there.get_columns(name)}
         for missing in sorted(set(table.columns.keys()) - columns):
             yield Problem(f"table {name}", f"has no column {missing}")
+
+
+def _named(walk: _Walk) -> Iterator[str]:
+    """Every chain that has an entry; what cannot be the name of one is a problem."""
+    source = tables_from_ledger.untyped("ledger_entry")
+    for chain in walk.session.scalars(select(source.c.chain).distinct().order_by(source.c.chain)):
+        if is_name(chain):
+            yield chain
+        else:
+            walk.report("table ledger_entry", f"has entries of {quote(chain)}, which is no chain")
 
 
 def _chain_of(walk: _Walk, reference: str, chains: set[str]) -> str:
@@ -240,6 +251,8 @@ def _remember(walk: _Walk, entry: LedgerEntry, where: str) -> None:
     if entry.kind != "campaign":
         return
     about = json.loads(entry.payload)["about"]
+    if not is_name(about["campaign"]):
+        raise ValueError(f"{quote(about['campaign'])} is no campaign")
     if about["campaign"] in walk.genesis:
         walk.report(where, f"names campaign {about['campaign']} a second time")
     walk.genesis[about["campaign"]] = (str(about["name"]), str(about["genesis"]))
@@ -267,13 +280,14 @@ def _artifacts(walk: _Walk, chain: str, rows: Rows) -> Iterator[Problem]:
     for sha256 in folded.keys() - there:
         yield Problem(f"{label}, artifact {sha256}", "its bytes are missing")
     for table, key, sha256 in _references(chain, rows):
-        if sha256 not in folded:
+        if not isinstance(sha256, str) or sha256 not in folded:
             place = f"{label}, {table} {tables_from_ledger.row_name(key)}"
-            yield Problem(place, f"names the artifact {sha256}, which there is not")
+            yield Problem(place, f"names the artifact {plain(str(sha256), 80)}, which there is not")
     for key, row in rows.get("campaign_revision", {}).items():
-        if row.get("model") is not None and row["model"] not in walk.models:
+        model = row.get("model")
+        if model is not None and (not isinstance(model, str) or model not in walk.models):
             place = f"{label}, campaign_revision {tables_from_ledger.row_name(key)}"
-            yield Problem(place, f"names the model {quote(row['model'])}, which is not registered")
+            yield Problem(place, f"names the model {quote(model)}, which is not registered")
 
 
 def _references(chain: str, rows: Rows) -> Iterator[tuple[str, tables_from_ledger.Key, Any]]:
