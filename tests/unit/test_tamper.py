@@ -1,7 +1,7 @@
 """The tamper matrix: what somebody with a database tool does, and what finds it, or nothing.
 
 `docs/tamper.md` is this matrix for people; the last test compares the two. That every column of
-every folded table is found is in `test_history_verify.py`.
+every table is found is in `test_tamper_columns.py`.
 """
 
 from __future__ import annotations

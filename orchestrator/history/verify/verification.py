@@ -1,15 +1,15 @@
 """Verification: whether the history is what was written, and the tables are its fold.
 
-What is checked, in this order: the schema's revision and tables; the triggers that refuse changes;
-the system chain; every campaign's chain against the genesis hash that the system chain keeps; the
-tables against the fold; artifacts against their hashes; and what :mod:`protection` looks at. A
-chain cannot show that its own tail was cut, or that it was rewritten from some entry on together
-with the tables: anchors show that.
+What is checked, in this order: the schema's revision and tables, their definitions, and the
+triggers that refuse changes; the system chain; every campaign's chain against the genesis hash that
+the system chain keeps; the tables against the fold; artifacts against their hashes; leases; and
+what :mod:`protections` looks at. A chain cannot show that its own tail was cut, or that it was
+rewritten from some entry on together with the tables: anchors show that.
 
-Campaigns in which nothing is wrong are found quickly and in bounded memory by :mod:`screen`; the
-system chain and the others are folded as a whole here, to say what is wrong and where. Everything
-is read in one consistent view. What was tampered with is reported, whatever it is, and never
-raises.
+Campaigns in which nothing is wrong are found quickly and in bounded memory by
+:mod:`quick_screen`; the system chain and the others are folded as a whole here, to say what is
+wrong and where. Everything is read in one consistent view. What was tampered with is reported,
+whatever it is, and never raises.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from db.session import Database
 from orchestrator.errors import NotFound, Problem
 from orchestrator.history.verify import (
     chain_segment,
+    leases,
     protections,
     quick_screen,
     stored_artifacts,
@@ -137,7 +138,7 @@ def verify(
         _strangers(walk, {SYSTEM, *there})
         labels = {chain: walk.label(chain) for chain in (SYSTEM, *sorted(wanted))}
         anchored = protections.check(session, outside or Outside(), labels, whole=campaign is None)
-        walk.problems += anchored.problems
+        walk.problems += [*leases.check(session), *anchored.problems]
         walk.progress(walk.entries)
         after = (max(last - anchored.heads.get(one, 0), 0) for one, last in walk.heads.items())
         counts = anchored.count, sum(after)
