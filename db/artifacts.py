@@ -10,7 +10,10 @@ from sqlalchemy.orm import Session
 from db.models import Artifact, ArtifactChunk
 
 CHUNK = 1 << 20
-"""A mebibyte: small enough to stream, large enough that weights take few rows."""
+"""A mebibyte: small enough to stream, large enough that weights take few rows.
+
+All chunks of an artifact but its last are that long; verification holds them to it.
+"""
 
 
 _KNOWN = select(Artifact.sha256).where(

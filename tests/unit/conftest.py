@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from tests import databases, histories
+from db.session import Database
+from tests import databases, histories, varied_history
 from tests.intruder import Intruder
 
 
@@ -30,6 +31,33 @@ def sound_template(postgresql: URL) -> str:
     with databases.migrated(databases.url_of(postgresql, "sound")) as database:
         histories.everything(database)
     return "sound"
+
+
+@pytest.fixture(scope="session")
+def varied_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with a sound history of two values in every column, to be copied."""
+    path = tmp_path_factory.mktemp("varied") / "varied.db"
+    with databases.migrated(f"sqlite:///{path}") as database:
+        varied_history.write(database)
+    return path
+
+
+@pytest.fixture(scope="session")
+def varied_template(postgresql: URL) -> str:
+    """The same on the server."""
+    databases.run(postgresql, "CREATE DATABASE varied")
+    with databases.migrated(databases.url_of(postgresql, "varied")) as database:
+        varied_history.write(database)
+    return "varied"
+
+
+@pytest.fixture
+def varied(
+    request: pytest.FixtureRequest, database_kind: str, tmp_path: Path
+) -> Iterator[Database]:
+    """A sound history in which every column of every table holds two values or more."""
+    with databases.copied(request, "varied", tmp_path / "varied.db") as copy:
+        yield copy
 
 
 @pytest.fixture

@@ -40,6 +40,7 @@ def sound(database: Database) -> Database:
 
 def forge(database: Database, statement: str) -> None:
     """Change the database past its triggers and foreign keys."""
+    values = {"nothing": b""} if ":nothing" in statement else {}
     with database.engine.connect() as connection:
         if database.engine.dialect.name == "sqlite":
             connection.execute(text("COMMIT"))
@@ -47,11 +48,11 @@ def forge(database: Database, statement: str) -> None:
             names = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
             for name in connection.execute(text(names)).scalars().all():
                 connection.execute(text(f"DROP TRIGGER {name}"))
-            connection.execute(text(statement))
+            connection.execute(text(statement), values)
             connection.execute(text("BEGIN"))
         else:
             connection.execute(text("SET LOCAL session_replication_role = replica"))
-            connection.execute(text(statement))
+            connection.execute(text(statement), values)
             connection.commit()
 
 
@@ -80,6 +81,13 @@ FORGERIES = [
     "DELETE FROM measurement WHERE number = 2",
     f"UPDATE artifact_chunk SET number = 1 WHERE chain <> '{SYSTEM}'",
     f"DELETE FROM artifact_chunk WHERE chain <> '{SYSTEM}'",
+    f"UPDATE artifact_chunk SET sha256 = 'nonsense' WHERE chain = '{CAMPAIGN}' AND sha256 = "
+    f"(SELECT max(sha256) FROM artifact WHERE chain = '{CAMPAIGN}')",
+    f"UPDATE artifact_chunk SET number = 1, sha256 = "
+    f"(SELECT min(sha256) FROM artifact WHERE chain = '{CAMPAIGN}') WHERE chain = '{CAMPAIGN}' "
+    f"AND sha256 = (SELECT max(sha256) FROM artifact WHERE chain = '{CAMPAIGN}')",
+    "INSERT INTO artifact_chunk SELECT chain, sha256, number + 1, :nothing FROM artifact_chunk "
+    f"WHERE chain = '{CAMPAIGN}'",
 ]
 
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
 import pytest
-from sqlalchemy import BigInteger, Boolean, Double, text
+from sqlalchemy import text
 
 from db import repository
-from db.columns import Vector
-from db.ledger import GENESIS, Draft, digest, key_columns
-from db.models import CHAIN_COLUMN, SYSTEM, Base, LedgerEntry
+from db.ledger import GENESIS, Draft, digest
+from db.models import LedgerEntry
 from db.session import Database
 from orchestrator.errors import NotFound
-from orchestrator.history.verify import quick_screen, tables_from_ledger
-from orchestrator.history.verify.verification import fold_again, verify
+from orchestrator.history.verify.verification import verify
 from tests import histories
 from tests.histories import CAMPAIGN
 from tests.intruder import Intruder
@@ -33,66 +28,6 @@ def problems(intruder: Intruder) -> list[str]:
 
 
 # The tables -----------------------------------------------------------------------------------
-
-
-FIRST = ("campaign", "candidate", "measurement", "account")
-"""Tables whose columns are tried while working; the whole suite tries all."""
-
-
-@pytest.mark.parametrize(
-    "table",
-    [
-        pytest.param(table, marks=[] if table in FIRST else [pytest.mark.slow])
-        for table in CHAIN_COLUMN
-    ],
-)
-def test_every_changed_column_is_found_and_named(intruder: Intruder, table: str) -> None:
-    """One digit of one measurement, and a reviewer is told which."""
-    chain = SYSTEM if CHAIN_COLUMN[table] is None else CAMPAIGN
-    with intruder.database.read() as session:
-        stored = next(tables_from_ledger.raw(session, table, CHAIN_COLUMN[table], chain))
-    row = re.escape(tables_from_ledger.row_name(tuple(stored[key] for key in key_columns(table))))
-    told: list[int] = []
-    for name, value in stored.items():
-        changed = other_value(table, name, value)
-        update(intruder, table, stored, name, changed)
-        with intruder.database.read() as session:
-            folded = fold_again(session, chain)
-            found = [
-                str(one) for one in tables_from_ledger.differences(session, chain, folded, "here")
-            ]
-            passed = list(
-                quick_screen.screen(intruder.database, session, [CAMPAIGN], told.append, 1)
-            )
-        assert (passed == []) == (chain == CAMPAIGN)
-        if name in key_columns(table):
-            missing = f"here, {table} {row}: the ledger has this row, and it is not stored"
-            assert any(re.fullmatch(missing, one) for one in found), found
-        else:
-            assert len(found) == 1
-            assert re.match(f"here, {table} {row}, {name}: .* is stored; by the ledger", found[0])
-        update(intruder, table, stored | {name: changed}, name, value)
-    assert problems(intruder) == []
-
-
-def other_value(table: str, name: str, value: Any) -> Any:
-    """Another value that the column takes."""
-    kind = Base.metadata.tables[table].columns[name].type
-    if isinstance(kind, Boolean):
-        return True if value is None else type(value)(not value)
-    if isinstance(kind, Double | BigInteger):
-        return (value or 0) + 10
-    if isinstance(kind, Vector):
-        return (value or b"") + b"\0" * 8
-    return f"{(value or ' ')[:-1]}~"
-
-
-def update(intruder: Intruder, table: str, row: dict[str, Any], name: str, value: Any) -> None:
-    keys = key_columns(table)
-    where = " AND ".join(f"{key} = :key_{key}" for key in keys)
-    named = {f"key_{key}": row[key] for key in keys}
-    intruder.does(f"UPDATE {table} SET {name} = :value WHERE {where}", value=value, **named)
-
 
 ROWS = [
     (

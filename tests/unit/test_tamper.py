@@ -1,7 +1,7 @@
 """The tamper matrix: what somebody with a database tool does, and what finds it, or nothing.
 
 `docs/tamper.md` is this matrix for people; the last test compares the two. That every column of
-every folded table is found is in `test_history_verify.py`.
+every table is found is in `test_tamper_columns.py`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SAYS = {
     "the system chain (says|names it|does not)|the clock (went|did not go) back",
     "fold": "by the ledger|cannot be folded|no entry made it$|the ledger has this row|"
     "of which the ledger has no",
-    "schema": "no release makes|as a release makes it",
+    "schema": "no release makes|was added: this release|was changed: it is|view .* is over it",
     "artifacts": r"its bytes (were changed|are missing)|weights\.safetensors: was changed",
     "triggers": "(the|a) trigger",
     "signatures": "signature [0-9]+: '",

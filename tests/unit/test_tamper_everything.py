@@ -28,8 +28,8 @@ from orchestrator.history.verify.verification import verify
 from tests import histories
 from tests.intruder import Intruder
 
-EXEMPT = {"lease": "who drives at the moment: operational, folded from nothing, gone in a minute"}
-"""Tables of which verification says nothing, and why."""
+EXEMPT = {"lease": "who drives at the moment: of that, only what makes no sense is reported"}
+"""Tables whose values may be anything that makes sense, and why."""
 
 
 @pytest.fixture
@@ -189,13 +189,13 @@ def relax(database: Database) -> None:
 
 SCHEMA = [
     ("CREATE TABLE more (x INTEGER)", "table more: no release makes it"),
-    ("ALTER TABLE candidate ADD COLUMN more INTEGER", "table candidate: has a column more"),
+    ("ALTER TABLE candidate ADD COLUMN more INTEGER", "table candidate: column more was added"),
     ("CREATE VIEW more AS SELECT 1 AS x", "view more: no release makes it"),
     ("DROP INDEX ix_job_campaign_state", "table job: has no index ix_job_campaign_state"),
-    ("CREATE INDEX more ON job (number)", "table job: has index more that no release makes"),
+    ("CREATE INDEX more ON job (number)", "table job: index more was added"),
     (
         "DROP INDEX ix_job_campaign_state; CREATE INDEX ix_job_campaign_state ON job (number)",
-        "table job: has no index ix_job_campaign_state",
+        "table job: index ix_job_campaign_state",
     ),
     (
         "ALTER TABLE fit RENAME TO hidden; CREATE VIEW fit AS SELECT * FROM hidden",
@@ -239,7 +239,7 @@ def test_a_rule_is_found(intruder: Intruder, monkeypatch: pytest.MonkeyPatch) ->
     with intruder.database.engine.begin() as connection:
         connection.execute(text("CREATE RULE more AS ON INSERT TO job DO INSTEAD NOTHING"))
     for said in found(intruder, monkeypatch):
-        assert said == ["table job: has a rule more, which no release makes"]
+        assert said == ["table job: the rule more was put on it"]
 
 
 # The command ----------------------------------------------------------------------------------
@@ -277,6 +277,6 @@ def test_the_command_ends_in_exit_code_5_and_no_traceback(
     monkeypatch.setenv("ASSAYLOOP_DATABASE_URL", str(crowd.database.engine.url))
     code = main(["audit", "verify"])
     out, err = capsys.readouterr()
-    assert code == (0 if "lease" in statement else 5), (out, err)
+    assert code == 5, (out, err)
     assert "Traceback" not in out + err
     assert "Our fault" not in err

@@ -18,7 +18,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -185,19 +185,21 @@ def check(
     return result
 
 
-def _registered(session: Session) -> dict[str, int | None]:
+def _registered(session: Session) -> dict[str, Any]:
     """When each registered key was revoked, None for one that is good."""
     source = tables_from_ledger.untyped("signing_key")
     rows = session.execute(select(source.c.key, source.c.revoked_at)).tuples()
     return dict(row for row in rows)
 
 
-def _key_faults(anchor: Anchor, keys: Mapping[str, int | None]) -> Iterator[str]:
+def _key_faults(anchor: Anchor, keys: Mapping[str, Any]) -> Iterator[str]:
     if anchor.key not in keys:
         yield f"the key {anchor.key} is not registered in this database"
         return
     revoked = keys[anchor.key]
-    if revoked is not None and anchor.at > revoked:
+    if revoked is not None and not isinstance(revoked, int):
+        yield f"the key {anchor.key} was revoked at {quote(revoked)}, which is no time"
+    elif revoked is not None and anchor.at > revoked:
         yield f"the key {anchor.key} had been revoked when it signed this"
 
 

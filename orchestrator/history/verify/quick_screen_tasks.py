@@ -103,7 +103,8 @@ class Scales:
             shape = form(table, dialect)
             total += sum(self._fingerprints.of(table, shape.stored(row)) for row in rows.values())
         for row in read.made.get("artifact", {}).values():
-            total += self._fingerprints.of(stored_rows.BYTES, (row["sha256"], row["size"]))
+            content = stored_rows.contents(row["sha256"], row["sha256"], row["size"])
+            total += self._fingerprints.of(stored_rows.BYTES, content)
         return total
 
     def table(self, name: str) -> None:

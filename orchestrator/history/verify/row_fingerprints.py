@@ -24,6 +24,8 @@ from db.models import CHAIN_COLUMN, Base
 
 KEY_BYTES = 32
 DIGEST_BYTES = 16
+FORMAT = 2
+"""Of marshal: it writes equal values as equal bytes; later ones write references."""
 
 
 class Fingerprints:
@@ -39,9 +41,17 @@ class Fingerprints:
             ValueError: a value is none that a driver gives.
         """
         hasher = self._keyed.copy()
-        # Version 2 of marshal writes equal values as equal bytes; later ones write references.
-        hasher.update(marshal.dumps((table, *row), 2))
+        hasher.update(marshal.dumps((table, *row), FORMAT))
         return int.from_bytes(hasher.digest(), "big")
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same to a fingerprint, and so to a careful look.
+
+    Raises:
+        ValueError: one is none that a driver gives.
+    """
+    return one == other and marshal.dumps(one, FORMAT) == marshal.dumps(other, FORMAT)
 
 
 class Form(NamedTuple):

@@ -8,18 +8,12 @@ no release writes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect
 
-from adapters.messages import plain
-from db import revisions, triggers
+from db import definitions, revisions, triggers
 from db.models import Base
 from orchestrator.errors import Problem
-
-_RULES = "SELECT tablename, rulename FROM pg_rules WHERE schemaname = current_schema()"
 
 
 def unreadable(engine: Engine) -> Iterator[Problem]:
@@ -42,40 +36,11 @@ def unreadable(engine: Engine) -> Iterator[Problem]:
 
 def changes(connection: Connection) -> Iterator[Problem]:
     """Whatever else is otherwise than the migrations make it, or is not theirs."""
-    for table, what in triggers.faults(connection):
-        yield Problem(f"table {table}", what)
-    for name in inspect(connection).get_view_names():
+    for look in (triggers.faults, definitions.faults):
+        for table, what in look(connection):
+            yield Problem(f"table {table}", what)
+    there = inspect(connection)
+    for name in sorted({*there.get_table_names()} - {*Base.metadata.tables, "alembic_version"}):
+        yield Problem(f"table {name}", "no release makes it")
+    for name in there.get_view_names():
         yield Problem(f"view {name}", "no release makes it")
-    if connection.dialect.name == "postgresql":
-        for table, rule in connection.execute(text(_RULES)):
-            yield Problem(f"table {table}", f"has a rule {rule}, which no release makes")
-    context = MigrationContext.configure(connection)
-    for difference in compare_metadata(context, Base.metadata):
-        # What concerns several columns of a table comes as a list.
-        for one in difference if isinstance(difference, list) else [difference]:
-            yield _said(one)
-
-
-def _said(difference: tuple[Any, ...]) -> Problem:
-    """One of Alembic's differences: what would have to be done to the database to mend it."""
-    match difference:
-        case ("remove_table", table):
-            return Problem(f"table {table.name}", "no release makes it")
-        case ("remove_column", _, table, column):
-            return Problem(f"table {table}", f"has a column {column.name}, which no release makes")
-        case ("modify_nullable", _, table, column, *_, found, _):
-            what = "may be NULL" if found else "may not be NULL"
-            return Problem(f"table {table}, {column}", f"{what}; no release makes it so")
-        case ("modify_type", _, table, column, *_, found, due):
-            return Problem(f"table {table}, {column}", f"is {found!r}; a release makes {due!r}")
-        case ("remove_index" | "remove_constraint" | "remove_fk" as verb, part):
-            kind = {"remove_index": "index", "remove_fk": "foreign key"}.get(verb, "constraint")
-            table = getattr(part.table, "name", "")
-            return Problem(f"table {table}", f"has {kind} {part.name or ''} that no release makes")
-        case ("add_index" | "add_constraint" | "add_fk" as verb, part):
-            kind = {"add_index": "index", "add_fk": "foreign key"}.get(verb, "constraint")
-            table = getattr(part.table, "name", "")
-            return Problem(
-                f"table {table}", f"has no {kind} {part.name or ''} as a release makes it"
-            )
-    return Problem("schema", f"was changed: {plain(str(difference), 200)}")

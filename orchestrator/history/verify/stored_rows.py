@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from db.models import CHAIN_COLUMN, SYSTEM
-from orchestrator.history.verify import tables_from_ledger
+from orchestrator.history.verify import stored_artifacts, tables_from_ledger
 from orchestrator.history.verify.row_fingerprints import form
 
-BYTES = "artifact_chunk"
-"""The part that is the artifacts' bytes, of which hash and size are read."""
+BYTES = stored_artifacts.TABLE
+"""The part that is the artifacts' bytes, of which name, hash and size are weighed."""
 
 REFERENCES = (("candidate", "artifact"), ("attempt", "delivery"), ("measurement", "delivery"))
 """Columns that name an artifact of their own chain."""
@@ -52,22 +50,14 @@ def read(
 
 
 def _contents(session: Session, only: str | None) -> Iterator[tuple[str, str, Sequence[object]]]:
-    """Hash and size of the bytes of every artifact; no hash where they are not its own."""
-    source = tables_from_ledger.untyped(BYTES)
-    query = (
-        select(source.c.chain, source.c.sha256, source.c.number, source.c.data)
-        .where(source.c.chain == only if only is not None else source.c.chain != SYSTEM)
-        .order_by(source.c.chain, source.c.sha256, source.c.number)
-        .execution_options(yield_per=8)
-    )
-    for (chain, sha256), chunks in groupby(session.execute(query), key=lambda chunk: chunk[:2]):
-        hasher, size, whole = hashlib.sha256(), 0, True
-        for expected, (_, _, number, data) in enumerate(chunks):
-            whole = whole and number == expected and isinstance(data, bytes)
-            hasher.update(data)
-            size += len(data)
-        own = whole and hasher.hexdigest() == sha256
-        yield chain, BYTES, (sha256 if own else "", size)
+    """Name, hash and size of the bytes of every artifact."""
+    for one in stored_artifacts.read(session, only):
+        yield one.chain, BYTES, contents(one.named, one.sha256, one.size)
+
+
+def contents(named: object, sha256: object, size: object) -> Sequence[object]:
+    """What is weighed of an artifact's bytes: what they are called, what they are, how many."""
+    return named, sha256, size
 
 
 def dangling(session: Session, part: str, only: str | None) -> Iterator[Any]:

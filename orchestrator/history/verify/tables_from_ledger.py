@@ -18,10 +18,11 @@ from sqlalchemy.sql.expression import TableClause
 
 from adapters.messages import quote
 from db import repository
+from db.columns import storable
 from db.ledger import Row, fold, key_columns
 from db.models import CHAIN_COLUMN, SYSTEM, Base, LedgerEntry
 from orchestrator.errors import Problem
-from orchestrator.history.verify.row_fingerprints import conversion
+from orchestrator.history.verify.row_fingerprints import conversion, same
 
 Key = tuple[Any, ...]
 Rows = dict[str, dict[Key, Row]]
@@ -91,7 +92,7 @@ def _changes(
         except Exception as error:  # a forged entry may hold anything
             yield Problem(f"{place}, {kind.name}", f"the ledger's value does not fit: {error}")
             continue
-        if value != expected:
+        if not same(value, expected):
             what = f"{quote(value)} is stored; by the ledger it is {quote(expected)}"
             yield Problem(f"{place}, {kind.name}", what)
 
@@ -102,14 +103,19 @@ def _stored_form(kind: Any, value: object, dialect: Dialect) -> object:
     return value if convert is None else convert(value)
 
 
-def strange_chains(session: Session, known: set[str]) -> Iterator[tuple[str, str]]:
+def is_name(chain: object) -> bool:
+    """Whether it can be the name of a chain: text that every database can hold and be asked for."""
+    return isinstance(chain, str) and storable(chain) == chain
+
+
+def strange_chains(session: Session, known: set[str]) -> Iterator[tuple[str, Any]]:
     """Table and chain of rows that belong to no chain that is known."""
     chained = {name: column for name, column in CHAIN_COLUMN.items() if column is not None}
     for name, chain_column in (chained | {"artifact_chunk": "chain"}).items():
         source = untyped(name)
         for chain in session.scalars(select(distinct(source.c[chain_column]))):
             if chain not in known:
-                yield name, str(chain)
+                yield name, chain
 
 
 def raw(session: Session, name: str, chain_column: str | None, chain: str) -> Iterator[Row]:

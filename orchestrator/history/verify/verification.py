@@ -13,12 +13,10 @@ read in one consistent view. What was tampered with is reported, whatever it is,
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Any, cast
 
 from sqlalchemy import select
@@ -27,20 +25,24 @@ from sqlalchemy.orm import Session
 from adapters.messages import plain, quote
 from db import repository
 from db.columns import parse
+from db.ledger import Row
 from db.models import SYSTEM, LedgerEntry
 from db.session import Database
 from orchestrator.errors import BadInput, NotFound, Problem
 from orchestrator.history.verify import (
     chain_segment,
+    leases,
     protections,
     quick_screen,
     schema,
+    stored_artifacts,
     stored_rows,
     tables_from_ledger,
 )
 from orchestrator.history.verify.anchors import Anchored
 from orchestrator.history.verify.protections import Outside
-from orchestrator.history.verify.tables_from_ledger import Rows, fold_again
+from orchestrator.history.verify.stored_artifacts import Stored
+from orchestrator.history.verify.tables_from_ledger import Rows, fold_again, is_name
 from orchestrator.latent import model_cards
 
 __all__ = ["Verification", "fold_again", "verify"]
@@ -128,7 +130,7 @@ def verify(
         walk.problems += schema.changes(session.connection())
         with _reported(walk, "system"):
             _chain(walk, SYSTEM)
-        there = _chains(walk) - {SYSTEM}
+        there = {*_named(walk)} - {SYSTEM}
         wanted = there | (walk.genesis.keys() - walk.elsewhere)
         if campaign is not None:
             wanted = {_chain_of(walk, campaign, wanted)}
@@ -144,25 +146,11 @@ def verify(
             anchored = protections.check(
                 session, outside or Outside(), labels, whole=campaign is None
             )
-        walk.problems += anchored.problems
+        walk.problems += [*leases.check(session), *anchored.problems]
         walk.progress(walk.entries)
         after = (max(last - anchored.heads.get(one, 0), 0) for one, last in walk.heads.items())
         counts = anchored.count, sum(after)
         return Verification(walk.entries, tuple(walk.problems), *counts, walk.heads)
-
-
-def _chains(walk: _Walk) -> set[str]:
-    """The chains of which there are entries."""
-    found: set[object] = set(repository.chains(walk.session))  # a forged one may be anything
-    good = {chain for chain in found if isinstance(chain, str) and _is_text(chain)}
-    for chain in found - good:
-        walk.report("table ledger_entry", f"has entries of {quote(chain)}, which is no chain")
-    return good
-
-
-def _is_text(chain: str) -> bool:
-    """Whether a text can be written as UTF-8; one that SQLite gave as it lay may be none."""
-    return not any("\ud800" <= character <= "\udfff" for character in chain)
 
 
 @contextmanager
@@ -175,6 +163,16 @@ def _reported(walk: _Walk, where: str) -> Iterator[None]:
     except Exception as error:
         what = f"cannot be checked: {plain(f'{type(error).__name__}: {error}', 200)}"
         walk.report(where, what)
+
+
+def _named(walk: _Walk) -> Iterator[str]:
+    """Every chain that has an entry; what cannot be the name of one is a problem."""
+    source = tables_from_ledger.untyped("ledger_entry")
+    for chain in walk.session.scalars(select(source.c.chain).distinct().order_by(source.c.chain)):
+        if is_name(chain):
+            yield chain
+        else:
+            walk.report("table ledger_entry", f"has entries of {quote(chain)}, which is no chain")
 
 
 def _chain_of(walk: _Walk, reference: str, chains: set[str]) -> str:
@@ -258,9 +256,8 @@ def _remember(walk: _Walk, entry: LedgerEntry, where: str) -> None:
     if entry.kind != "campaign":
         return
     about = json.loads(entry.payload)["about"]
-    if not isinstance(about["campaign"], str):
-        walk.report(where, f"names {quote(about['campaign'])}, which is no campaign")
-        return
+    if not is_name(about["campaign"]):
+        raise ValueError(f"{quote(about['campaign'])} is no campaign")
     if about["campaign"] in walk.genesis:
         walk.report(where, f"names campaign {about['campaign']} a second time")
     walk.genesis[about["campaign"]] = (str(about["name"]), str(about["genesis"]))
@@ -281,20 +278,21 @@ def _artifacts(walk: _Walk, chain: str, rows: Rows) -> Iterator[Problem]:
     label = walk.label(chain)
     folded = {key[1]: row for key, row in rows.get("artifact", {}).items()}
     there = set()
-    for sha256, chunks in _chunks(walk.session, chain):
-        there.add(sha256)
-        for what in _content_faults(sha256, chunks, folded.get(sha256)):
-            yield Problem(f"{label}, artifact {sha256}", what)
+    for stored in stored_artifacts.read(walk.session, chain):
+        there.add(stored.named)
+        for what in _content_faults(stored, folded.get(stored.named)):
+            yield Problem(f"{label}, artifact {plain(str(stored.named), 80)}", what)
     for sha256 in folded.keys() - there:
         yield Problem(f"{label}, artifact {sha256}", "its bytes are missing")
     for table, key, sha256 in _references(chain, rows):
-        if sha256 not in folded:
+        if not isinstance(sha256, str) or sha256 not in folded:
             place = f"{label}, {table} {tables_from_ledger.row_name(key)}"
-            yield Problem(place, f"names the artifact {sha256}, which there is not")
+            yield Problem(place, f"names the artifact {plain(str(sha256), 80)}, which there is not")
     for key, row in rows.get("campaign_revision", {}).items():
-        if row.get("model") is not None and row["model"] not in walk.models:
+        model = row.get("model")
+        if model is not None and (not isinstance(model, str) or model not in walk.models):
             place = f"{label}, campaign_revision {tables_from_ledger.row_name(key)}"
-            yield Problem(place, f"names the model {quote(row['model'])}, which is not registered")
+            yield Problem(place, f"names the model {quote(model)}, which is not registered")
 
 
 def _references(chain: str, rows: Rows) -> Iterator[tuple[str, tables_from_ledger.Key, Any]]:
@@ -310,33 +308,12 @@ def _references(chain: str, rows: Rows) -> Iterator[tuple[str, tables_from_ledge
             yield "latent_model", key, weights
 
 
-def _chunks(session: Session, chain: str) -> Iterator[tuple[Any, Iterator[tuple[Any, Any]]]]:
-    """Number and bytes of every chunk, by artifact; a few are in memory at a time."""
-    source = tables_from_ledger.untyped("artifact_chunk")
-    query = (
-        select(source.c.sha256, source.c.number, source.c.data)
-        .where(source.c.chain == chain)
-        .order_by(source.c.sha256, source.c.number)
-        .execution_options(yield_per=8)
-    )
-    for sha256, found in groupby(session.execute(query).tuples(), key=lambda chunk: chunk[0]):
-        yield sha256, ((number, data) for _, number, data in found)
-
-
-def _content_faults(
-    sha256: object, chunks: Iterator[tuple[Any, Any]], row: dict[str, Any] | None
-) -> Iterator[str]:
-    hasher, size, whole = hashlib.sha256(), 0, True
-    for expected, (number, data) in enumerate(chunks):
-        whole = whole and number == expected and isinstance(data, bytes)
-        if whole:
-            hasher.update(data)
-            size += len(data)
+def _content_faults(stored: Stored, row: Row | None) -> Iterator[str]:
     if row is None:
         yield "its bytes are stored, and no entry made it"
-    elif not whole:
+    elif not stored.sha256:
         yield "its chunks are not whole"
-    elif hasher.hexdigest() != sha256:
-        yield f"its bytes were changed: their SHA-256 is {hasher.hexdigest()}"
-    elif size != row.get("size"):
-        yield f"has {size} bytes; the ledger says {row.get('size')}"
+    elif stored.sha256 != stored.named:
+        yield f"its bytes were changed: their SHA-256 is {stored.sha256}"
+    elif stored.size != row.get("size"):
+        yield f"has {stored.size} bytes; the ledger says {row.get('size')}"
