@@ -67,7 +67,7 @@ class Parts:
 
     def part(self, name: str) -> EvaluatorSpec:
         """What the spec says of an evaluator."""
-        return next(one for one in self.spec.evaluators if one.use == name)
+        return next(one for one in self.spec.evaluators if one.name == name)
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -243,7 +243,7 @@ def build(opened: Database, campaign_id: str, *, actor: Actor | None = None) -> 
         recorded_model.require_card(label, recorded, asked, home)
     try:
         parts = of_revision(opened, row.id, row.revision, actor or actors.current(opened))
-        made = {one.use: evaluators.create(one.use, one.options) for one in parts.spec.evaluators}
+        made = {one.name: evaluators.create(one.use, one.options) for one in parts.spec.evaluators}
     except (EvaluatorError, SpaceError, registry.RegistryError) as error:
         raise BadInput.of(label, str(error)) from None
     if recorded is not None:
@@ -269,7 +269,7 @@ def with_evaluators(parts: Parts) -> Parts:
     made = {}
     for one in parts.spec.evaluators:
         with suppress(EvaluatorError):
-            made[one.use] = evaluators.create(one.use, one.options)
+            made[one.name] = evaluators.create(one.use, one.options)
     return replace(parts, evaluators=made)
 
 

@@ -7,7 +7,7 @@ import uuid
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn, ParamSpec, TypeVar
 
 import pytest
@@ -140,11 +140,18 @@ def receive(
     while True:
         # What is not acknowledged comes again each time: one of each reference is kept.
         arrived = {delivery.reference: delivery for delivery in evaluator.receive(tickets)}
-        outcomes = [o for delivery in arrived.values() for o in evaluator.parse(delivery)]
+        outcomes = [o for delivery in arrived.values() for o in parse(evaluator, delivery, tickets)]
         answered = wanted <= {outcome.job for outcome in outcomes}
         if answered or evaluator.capabilities.synchronous or time.monotonic() > deadline:
             return list(arrived.values()), outcomes
         time.sleep(0.01)
+
+
+def parse(
+    evaluator: Evaluator, delivery: Delivery, tickets: Sequence[Ticket]
+) -> Sequence[Outcome]:
+    """The outcomes of a delivery, read with the tickets of its batches as the core reads it."""
+    return evaluator.parse(replace(delivery, tickets=tuple(tickets)))
 
 
 def exchange(evaluator: Evaluator, jobs: Sequence[Job], patience: float) -> Exchange:

@@ -203,7 +203,7 @@ def _number_in(text: str) -> str:
 def _giver(parts: Parts, name: str) -> Capabilities:
     for part in parts.spec.evaluators:
         if name in part.measures:
-            return parts.evaluators[part.use].capabilities
+            return parts.evaluators[part.name].capabilities
     known = ", ".join(parts.spec.measures)
     raise BadInput.of(name, "is no measure of this campaign", f"its measures are {known}")
 

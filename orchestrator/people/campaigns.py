@@ -106,7 +106,7 @@ def register_weights(session: Session, spec: Spec, actor: Actor) -> None:
         try:
             whole = {} if weights.card is None else spaces.read_card(weights.card)
         except SpaceError as error:
-            raise BadInput.of(part.use, str(error)) from None
+            raise BadInput.of(part.name, str(error)) from None
         card = model_cards.deciding(whole)
         if artifacts.known(session, SYSTEM, weights.sha256) and any(
             about["weights"] == weights.sha256 and about.get("card", {}) == card
@@ -117,7 +117,7 @@ def register_weights(session: Session, spec: Spec, actor: Actor) -> None:
             content = weights.file.read_bytes()
         except OSError as error:
             what = f"the weights {weights.file} cannot be read: {error.strerror}"
-            raise BadInput.of(part.use, what) from None
+            raise BadInput.of(part.name, what) from None
         draft = Draft("model", {"evaluator": part.use, "options": dict(part.options)})
         draft.about |= {"card": card} if card else {}
         draft.about["weights"] = draft.attach(content, "application/x-safetensors")
@@ -225,7 +225,7 @@ def _revalue(session: Session, draft: Draft, row: Campaign, spec: Spec) -> None:
 
 def _cancel_dropped(session: Session, draft: Draft, row: Campaign, spec: Spec, reason: str) -> None:
     """Draft the end of open jobs whose evaluator the new spec no longer uses."""
-    used = {part.use for part in spec.evaluators}
+    used = {part.name for part in spec.evaluators}
     dropped = [job for job in repository.jobs(session, row.id, OPEN) if job.evaluator not in used]
     for job in dropped:
         why = f"{job.evaluator} is no longer used: {reason}"

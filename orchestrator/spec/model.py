@@ -62,6 +62,7 @@ MOLECULE_FILTERS = ("structural_alerts", "synthesizable", "usual_rings", "usual_
 make."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+_NAMES = "use lower-case letters, digits, '.', '-' and '_', at most 63"
 
 
 class Parameter(Part):
@@ -129,6 +130,9 @@ class EvaluatorSpec(Part):
 
     use: str
     """Name of the evaluator, as ``assayloop evaluators list`` prints it."""
+    name: str = ""
+    """What jobs, keys, limits and pages call it, so that a spec may use the same transport twice;
+    lower-case letters, digits, ``.``, ``-`` and ``_``. The name in ``use`` if absent."""
     measures: tuple[str, ...] = Field(min_length=1)
     """Measures wanted; each is asked for once in a spec."""
     options: dict[str, Any] = Field(default_factory=dict)
@@ -141,6 +145,15 @@ class EvaluatorSpec(Part):
     """Wait before the second attempt; doubled for each further one."""
     timeout: Seconds | None = None
     """A job without a result after this long is timed out; by default it may take for ever."""
+
+    @model_validator(mode="after")
+    def _named(self) -> EvaluatorSpec:
+        """Name it after what it uses, which is not as if somebody had written that."""
+        if not self.name:
+            self.__dict__["name"] = self.use
+        elif self.name != self.use and not _NAME.fullmatch(self.name):
+            raise misplaced(f"{self.name!r}: {_NAMES}", "name")
+        return self
 
 
 class SurrogateSpec(Part):
@@ -294,7 +307,7 @@ class Spec(Part):
     @classmethod
     def _name(cls, value: str) -> str:
         if not _NAME.fullmatch(value):
-            raise ValueError("use lower-case letters, digits, '.', '-' and '_', at most 63")
+            raise ValueError(_NAMES)
         return value
 
     @field_validator("evaluators")
@@ -303,9 +316,11 @@ class Spec(Part):
         names: set[str] = set()
         measures: set[str] = set()
         for i, evaluator in enumerate(value):
-            if evaluator.use in names:  # jobs are named by it
-                raise misplaced(f"{evaluator.use!r} stands above already; join the two", i, "use")
-            names.add(evaluator.use)
+            if evaluator.name in names:  # jobs are named by it
+                remedy = "join the two, or give each a name of its own"
+                where = "name" if "name" in evaluator.model_fields_set else "use"
+                raise misplaced(f"{evaluator.name!r} stands above already; {remedy}", i, where)
+            names.add(evaluator.name)
             for j, measure in enumerate(evaluator.measures):
                 if measure in measures:
                     raise misplaced(f"{measure!r} is asked for above already", i, "measures", j)

@@ -33,6 +33,7 @@ EXAMPLES: Mapping[str, Example] = MappingProxyType(
         "space.parameters.unit": Example("degC"),
         "space.filters": Example("[structural_alerts, synthesizable]"),
         "evaluators.use": Example("rdkit"),
+        "evaluators.name": Example("potency"),
         "evaluators.measures": Example("[qed, logp]"),
         "evaluators.options": Example("{model: digits-cnn}"),
         "evaluators.replicates": Example("3", "measurements a candidate"),

@@ -130,9 +130,9 @@ def queue_jobs(session: Session, draft: Draft, parts: Parts, candidates: Sequenc
                     "job",
                     number=number,
                     candidate=candidate,
-                    evaluator=part.use,
+                    evaluator=part.name,
                     replicate=replicate,
-                    key=f"{parts.campaign}/{candidate}/{part.use}/{replicate}",
+                    key=f"{parts.campaign}/{candidate}/{part.name}/{replicate}",
                     state=str(JobState.QUEUED),
                     reason="",
                     attempts=0,
@@ -140,6 +140,6 @@ def queue_jobs(session: Session, draft: Draft, parts: Parts, candidates: Sequenc
                     position="",
                     not_before=None,
                     deadline=None,
-                    cost=parts.evaluators[part.use].capabilities.cost,
+                    cost=parts.evaluators[part.name].capabilities.cost,
                 )
                 number += 1

@@ -227,7 +227,7 @@ def progress(session: Session, parts: Parts) -> stopping.Progress:
     campaign = repository.campaign(session, parts.campaign)
     queued = repository.jobs(session, parts.campaign, [JobState.QUEUED])
     prices = (
-        one.replicates * parts.evaluators[one.use].capabilities.cost
+        one.replicates * parts.evaluators[one.name].capabilities.cost
         for one in parts.spec.evaluators
     )
     return stopping.Progress(
