@@ -48,7 +48,7 @@ def troubled(lab: Lab) -> str:
     lab.drive(campaign)
     campaigns.pause(lab.database, campaign, lab.actor, f"a look at it {ATTACK}")
     why = "the bench's log has no line of it"
-    campaigns.resolve(lab.database, campaign, 4, lab.actor, ran=False, reason=why)
+    jobs.resolve(lab.database, campaign, 4, lab.actor, ran=False, reason=why)
     campaigns.resume(lab.database, campaign, lab.actor, "")
     while lab.drive(campaign) == "waiting":
         pass

@@ -120,7 +120,7 @@ class Run:
         ran = set(self.called())
         opened = Database(self.url)
         for job in self.jobs(JobState.PARKED):
-            campaigns.resolve(
+            jobs.resolve(
                 opened,
                 NAME,
                 job.number,
