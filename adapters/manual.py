@@ -298,7 +298,7 @@ def _table(body: bytes, columns: Mapping[str, str]) -> Iterator[_Row]:
             f"row 1 has no heading {CANDIDATE!r}; it is {quote(heading.strip())}; write the table "
             "by `assayloop jobs sheet` and fill it in"
         )
-    known = {word: word for word in WORDS} | {name: whole for name, whole in columns.items()}
+    known = {word: word for word in WORDS} | dict(columns)
     known |= {whole: whole for whole in columns.values()}
     names = [known.get(cell.strip()) or known.get(cell.strip().lower()) for cell in lines[0]]
     strange = [
@@ -322,7 +322,7 @@ def _reading(name: str, quantity: Mapping[str, object]) -> Reading:
         value=float(quantity["value"]),  # type: ignore[arg-type]
         unit=str(quantity["unit"]),
         std=None if std is None else float(std),  # type: ignore[arg-type]
-        censoring=Censoring(quantity["censoring"]),
+        censoring=Censoring(str(quantity["censoring"])),
         measured_at=None if at is None else int(at),  # type: ignore[call-overload]
         place=f"/readings/{name.replace('~', '~0').replace('/', '~1')}/value",
         instrument=str(quantity["instrument"]),

@@ -21,7 +21,7 @@ _ADDED = (
 
 def upgrade() -> None:
     for table, name in _ADDED:
-        op.add_column(table, sa.Column(name, sa.String(), nullable=False, server_default=""))
+        op.add_column(table, sa.Column(name, sa.Text(), nullable=False, server_default=""))
 
 
 def downgrade() -> None:

@@ -42,6 +42,7 @@ class Command(NamedTuple):
 
 COMMANDS = (
     Command("run", "campaigns.run:run", "Run a campaign from its spec, or continue it."),
+    Command("serve", "serve:serve", "Receive results while nobody drives."),
     Command("status", "campaigns.status_and_show:status", "List campaigns and how far they are."),
     Command("show", "campaigns.status_and_show:show", "Show the best of a campaign."),
     Command("report", "campaigns.report:report", "Write a campaign's report as it stands now."),

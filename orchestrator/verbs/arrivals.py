@@ -29,11 +29,15 @@ from db.states import JobState, move
 from orchestrator.lab import Lab
 from orchestrator.verbs.endings import end_attempt, fail, follow
 
-WAITING = (JobState.SUBMITTED, JobState.RUNNING, JobState.TIMED_OUT)
-"""States in which an evaluator may still deliver; a late result is kept too."""
+WAITING = (JobState.SUBMITTED, JobState.RUNNING, JobState.TIMED_OUT, JobState.PARKED)
+"""States in which an evaluator may still deliver: a late result is kept too, and one of a job that
+is in doubt settles it."""
+
+SENT = (JobState.SUBMITTED, JobState.RUNNING)
+"""States of a job of which the evaluator has said that it has it."""
 
 AWAITED = ("submitted", "timed out")
-"""States of an attempt that a delivery can answer."""
+"""States of an attempt that a delivery can answer; of a parked job, ``submitting`` too."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def collect(lab: Lab, name: str, evaluator: Evaluator) -> int:
     with lab.database.read() as session:
         waiting = repository.jobs(session, lab.campaign, WAITING, evaluator=name)
         attempts = {job.key: repository.attempt(session, job) for job in waiting}
-    awaited = {key: one for key, one in attempts.items() if one.state in AWAITED}
+    awaited = {job.key: attempts[job.key] for job in waiting if _awaits(job, attempts[job.key])}
     if not awaited:
         return 0
     asked = [Ticket(key, attempt.reference) for key, attempt in awaited.items()]
@@ -69,7 +73,7 @@ def collect(lab: Lab, name: str, evaluator: Evaluator) -> int:
     lost = [
         job
         for job in waiting
-        if job.key in awaited and job.key not in answered and JobState(job.state).open
+        if job.key in awaited and job.key not in answered and job.state in SENT
     ]
     if arrived is not None and evaluator.capabilities.synchronous and lost:
         _lose(lab, lost)
@@ -115,14 +119,17 @@ def take(lab: Lab, name: str, evaluator: Evaluator, delivery: Delivery) -> Taken
         sha256 = draft.attach(delivery.body, delivery.media_type)
         attempts = [_attempt(session, lab, key) for key in dict.fromkeys(keys)]
         mine = [one for one in attempts if one is not None]
-        open_ones = [(key, one) for key, one in mine if one.state in AWAITED]
+        open_ones = [(job, one) for job, one in mine if _awaits(job, one)]
         if open_ones or not mine or any(one.delivery != sha256 for _, one in mine):
-            draft.about["answers"] = [key for key, _ in open_ones]
+            draft.about["answers"] = [job.key for job, _ in open_ones]
             if not open_ones:
                 refused = unreadable or "answers no job that is open in this campaign"
                 draft.about |= {"delivery": sha256, "refused": refused}
             receipt = repository.last_receipt(session, lab.campaign) + 1
-            for _, attempt in open_ones:
+            for job, attempt in open_ones:
+                if job.state == JobState.PARKED:  # so it ran
+                    state = move(job.key, job.state, JobState.SUBMITTED)
+                    draft.set("job", number=job.number, state=str(state), reason="its result came")
                 draft.set(
                     "attempt",
                     job=attempt.job,
@@ -138,15 +145,21 @@ def take(lab: Lab, name: str, evaluator: Evaluator, delivery: Delivery) -> Taken
         refuse(evaluator, delivery, refused)
     else:
         acknowledge(evaluator, delivery)
-    return Taken(tuple(key for key, _ in open_ones), refused)
+    return Taken(tuple(job.key for job, _ in open_ones), refused)
 
 
-def _attempt(session: Session, lab: Lab, key: str) -> tuple[str, Attempt] | None:
-    """The newest attempt of a job of this campaign."""
+def _awaits(job: Job, attempt: Attempt) -> bool:
+    """Whether a delivery can answer a job."""
+    doubtful = job.state == JobState.PARKED and attempt.state == "submitting"
+    return doubtful or attempt.state in AWAITED
+
+
+def _attempt(session: Session, lab: Lab, key: str) -> tuple[Job, Attempt] | None:
+    """A job of this campaign that was sent, and its newest attempt."""
     job = repository.job_by_key(session, key)
     if job is None or job.campaign != lab.campaign or not job.attempts:
         return None
-    return key, repository.attempt(session, job)
+    return job, repository.attempt(session, job)
 
 
 def tickets(

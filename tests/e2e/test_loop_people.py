@@ -15,7 +15,7 @@ from db.states import JobState
 from orchestrator import loop, wiring
 from orchestrator.driver import Standing
 from orchestrator.errors import BadInput, Busy, Conflict, NotFound
-from orchestrator.people import ask_tell, campaigns
+from orchestrator.people import ask_tell, campaigns, jobs
 from orchestrator.people.ask_tell import Told
 from tests.e2e.lab import Lab, opened
 

@@ -156,7 +156,8 @@ def take(
 def cancel(name: CampaignName, numbers: Numbers, reason: Reason = "") -> None:
     """End jobs, whatever they are doing. Needs a --reason.
 
-    An evaluator that can be stopped is; a result that comes all the same is kept and does not count.
+    An evaluator that can be stopped is stopped; a result that comes all the same is kept, and does
+    not count.
     """
     from orchestrator import opening
     from orchestrator.people import actors, jobs

@@ -20,7 +20,8 @@ def read(arguments: Sequence[str]) -> dict[str, Told]:
     """Values by measure.
 
     Args:
-        arguments: Each ``measure=value``, or ``measure=<limit``, with ``±std`` or ``+-std`` and a unit where wanted.
+        arguments: Each ``measure=value``, or ``measure=<limit``, with ``±std`` or ``+-std`` and a
+            unit where wanted.
 
     Raises:
         BadInput: one of them cannot be read, or a measure is there twice; all that is wrong at
