@@ -19,6 +19,7 @@ from PIL import Image
 
 from adapters.automaton import AutomatonEvaluator
 from adapters.calculator import Calculator, Value
+from adapters.declared import MeasureOption
 from adapters.function import FunctionEvaluator, evaluator
 from adapters.manual import Manual
 from adapters.mnist_classifier import MnistClassifier
@@ -134,7 +135,8 @@ class PersonWhoAnswers(Manual):
     """Enters a result for whatever is put on the list, and stays until it is stored."""
 
     def __init__(self) -> None:
-        measures = {"potency": {"unit": "nmol/l", "lower": 0.0}, "colour": ""}
+        potency: MeasureOption = {"unit": "nmol/l", "lower": 0.0}
+        measures: dict[str, str | MeasureOption] = {"potency": potency, "colour": ""}
         super().__init__(measures=measures, kinds=["parameters"])
         self._stored: set[str] = set()
 
