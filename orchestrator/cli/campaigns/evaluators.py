@@ -144,7 +144,7 @@ def _checked(
 
     try:
         made = registry.create(use, options)
-        made.check(measures or [one.name for one in made.capabilities.measures])
+        made.check(measures)
         said = made.health() if isinstance(made, Checkable) else "nothing outside is needed"
         if isinstance(made, Closable):
             made.close()
