@@ -81,19 +81,36 @@ def record(parts: Parts, key: str, delivery: Delivery, outcome: Outcome) -> None
             draft.set("job", number=job.number, state=str(state), reason="")
             endings.end_attempt(draft, job, "succeeded", "")
         else:
-            endings.end_attempt(draft, job, "failed", reason)
-            if job.state == JobState.TIMED_OUT:
-                pass  # it has ended, and a failure that comes late changes nothing
-            elif outcome.status is OutcomeStatus.REJECTED:
-                state = move(job.key, job.state, JobState.REJECTED)
-                draft.set("job", number=job.number, state=str(state), reason=reason)
-            else:
-                transient = outcome.transient
-                retry_or_fail(session, draft, parts, job, reason, transient=transient)
+            _end_without(session, draft, parts, job, outcome, reason)
         endings.close_rounds(session, draft, parts.campaign, [job])
         settle_campaign(session, draft, parts)
         endings.pause_if_failing(session, draft, parts)
         parts.append(session, draft)
+
+
+def _end_without(
+    session: Session, draft: Draft, parts: Parts, job: Job, outcome: Outcome, reason: str
+) -> None:
+    """Draft the end of an attempt that gave no readings, and what becomes of its job."""
+    attempt = repository.attempt(session, job)
+    doubtful = outcome.status is OutcomeStatus.DOUBTFUL and job.state != JobState.TIMED_OUT
+    if doubtful and not attempt.reason:
+        state = move(job.key, job.state, JobState.PARKED)
+        reason = f"{reason}; whether it ran is unknown"
+        draft.set("job", number=job.number, state=str(state), reason=reason)
+        endings.end_attempt(draft, job, "doubtful", reason)
+        return
+    if doubtful:  # somebody has said already that it ran, and asking once more would say no more
+        reason = f"it ran, and its result is lost: {reason}"
+    endings.end_attempt(draft, job, "failed", reason)
+    if job.state == JobState.TIMED_OUT:
+        pass  # it has ended, and a failure that comes late changes nothing
+    elif outcome.status is OutcomeStatus.REJECTED:
+        state = move(job.key, job.state, JobState.REJECTED)
+        draft.set("job", number=job.number, state=str(state), reason=reason)
+    else:
+        transient = outcome.transient and not doubtful
+        retry_or_fail(session, draft, parts, job, reason, transient=transient)
 
 
 def _readings(parts: Parts, job: Job, outcome: Outcome) -> tuple[list[Reading], str]:
