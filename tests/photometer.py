@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from adapters.protocol import Batch, Delivery, Evaluator, Job, Sample, Ticket
+from adapters.protocol import Batch, Delivery, Evaluator, EvaluatorError, Job, Sample, Ticket
 from adapters.sila2_server import Sila2Evaluator
 
 SERVER = Path(__file__).parents[1] / "examples" / "sila2-server" / "photometer.py"
@@ -124,11 +124,14 @@ def submit(evaluator: Evaluator, *samples: Sample, name: str = "c") -> list[Tick
 
 
 def deliveries(evaluator: Evaluator, tickets: Sequence[Ticket]) -> list[Delivery]:
-    """One delivery a ticket, in order; waits for them."""
+    """One delivery a ticket, in order; waits for them, and for a server that comes back."""
+    found: dict[str, Delivery] = {}
     for _ in range(1000):
-        found = {delivery.jobs[0]: delivery for delivery in evaluator.receive(tickets)}
+        try:
+            found = {delivery.jobs[0]: delivery for delivery in evaluator.receive(tickets)}
+        except EvaluatorError as error:
+            assert error.transient, error
         if len(found) == len(tickets):
             return [found[ticket.job] for ticket in tickets]
         time.sleep(0.01)
     raise AssertionError(f"only {sorted(found)} of {[ticket.job for ticket in tickets]}")
-

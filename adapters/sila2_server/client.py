@@ -67,8 +67,13 @@ class Client:
             self._lock(found)
 
     def health(self) -> str:
-        """Name, version and features of the server."""
-        found = self.link(wait=True)
+        """Name, version and features of the server.
+
+        Raises:
+            OptionError: the command does not fit the spec.
+            EvaluatorError: the server cannot be reached.
+        """
+        found = self.link(wait=False)
         connection = self._connected()
         name, version = connection.fact("ServerName"), connection.fact("ServerVersion")
         features = ", ".join(one.split("/")[2] for one in connection.features())

@@ -22,6 +22,8 @@ Metadata = Sequence[tuple[str, bytes]]
 
 PATIENCE = 5.0
 """Seconds that anything but the measurement itself may take."""
+RETURN = 2.0
+"""Seconds in which a server that came back is found again."""
 
 _NEVER_TAKEN = (
     grpc.StatusCode.UNIMPLEMENTED,
@@ -182,7 +184,7 @@ class Connection:
         """
         path = f"{service}/{method}"
         try:
-            return self.call(path, body, timeout=PATIENCE, wait=wait)
+            return self.call(path, body, timeout=RETURN if wait else PATIENCE, wait=wait)
         except Lost as lost:
             raise EvaluatorError(self._why(path, body, lost, wait), transient=True) from lost
         except Fault as fault:
