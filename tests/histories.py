@@ -283,7 +283,9 @@ def _decoded() -> Draft:
 
 def _sent() -> Draft:
     draft = Draft("submit")
-    draft.new("batch", number=1, evaluator="bench", key=f"{CAMPAIGN}/batch/1")
+    draft.new(
+        "batch", number=1, evaluator="bench", key=f"{CAMPAIGN}/batch/1", barcode="0123456789AB"
+    )
     for number in (1, 2):
         draft.set("job", number=number, state="submitted", attempts=1, batch=1, position="A1")
         draft.new(

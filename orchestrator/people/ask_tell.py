@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from adapters.checks import refusals
 from adapters.messages import plain
-from adapters.protocol import Capabilities, Reading
+from adapters.protocol import Capabilities, Censoring, Reading
 from db import repository
 from db.ledger import Draft
 from db.models import Candidate, Measurement
@@ -20,7 +20,7 @@ from db.states import CampaignState
 from orchestrator import loop
 from orchestrator.errors import BadInput, Conflict
 from orchestrator.latent.protocol import Decoded, SpaceError
-from orchestrator.verbs import candidates, recording
+from orchestrator.verbs import candidates, gates, recording, valuing
 from orchestrator.wiring import Parts
 
 WITHOUT_POINT = "has no point"
@@ -35,6 +35,8 @@ class Told:
     std: float | None = None
     unit: str | None = None
     """The evaluator's unit, where None."""
+    censoring: Censoring = Censoring.NONE
+    """Whether the value is a detection limit, and on which side of it the true one lies."""
 
 
 def ask(parts: Parts, count: int) -> int:
@@ -92,13 +94,14 @@ def tell(
     with parts.write() as session:
         draft = Draft("tell", {"provenance": provenance})
         if content is not None:
-            number = _candidate_of(session, draft, parts, content, external_ids)
+            number = add_object(session, draft, parts, content, external_ids)
         else:
             assert candidate is not None
             number = _known(session, parts, candidate)
         _measure(session, draft, parts, number, readings)
-        recording.value_candidate(session, draft, parts, number)
-        recording.settle_campaign(session, draft, parts)
+        valuing.value_candidate(session, draft, parts, number)
+        gates.settle(session, draft, parts, [number])
+        valuing.settle_campaign(session, draft, parts)
         parts.append(session, draft)
     return number
 
@@ -128,6 +131,9 @@ def _measure(
             provenance=draft.about["provenance"],
             delivery=None,
             place="",
+            instrument="",
+            operator="",
+            lot="",
             supersedes=None,
         )
 
@@ -157,7 +163,7 @@ def checked(parts: Parts, values: Mapping[str, Told]) -> list[tuple[str, Reading
         unit = measure.unit if told.unit is None else told.unit
         value = _number(name, told.value)
         std = None if told.std is None else _number(f"{name}, standard deviation", told.std)
-        reading = Reading(name, value, unit, std)
+        reading = Reading(name, value, unit, std, told.censoring)
         wrong = refusals(capabilities, [name], [reading])
         if not math.isfinite(reading.value):
             wrong.append(f"measure {name!r} is {reading.value}, which is no measurement")
@@ -215,14 +221,24 @@ def _known(session: Session, parts: Parts, candidate: int) -> int:
     return row.duplicate_of or row.number
 
 
-def _candidate_of(
+def add_object(
     session: Session,
     draft: Draft,
     parts: Parts,
     content: str | bytes,
-    external_ids: Sequence[str],
+    external_ids: Sequence[str] = (),
+    *,
+    source: str = "told",
+    edited_from: int | None = None,
 ) -> int:
-    """The candidate of that object; drafted as a told one where it is new."""
+    """The candidate of that object; drafted where it is new.
+
+    Returns:
+        Its number.
+
+    Raises:
+        BadInput: it is no object of the space.
+    """
     (decoded,) = parts.space.read([content])
     if not decoded.valid:
         raise BadInput.of("object", f"{content!r} is no object of this space: {decoded.reason}")
@@ -241,7 +257,8 @@ def _candidate_of(
         | {
             "number": number,
             "round": None,
-            "source": "told",
+            "source": source,
+            "edited_from": edited_from,
             "external_ids": list(external_ids),
             "point": None,
             "mean": None,
