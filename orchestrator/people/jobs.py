@@ -142,7 +142,7 @@ def resolve(
         draft = Draft("resolve", {"reason": reason, "ran": ran})
         if ran:
             state = move(found.key, found.state, JobState.SUBMITTED)
-            said = f"ran: {reason}"
+            said = f"{endings.RAN}{reason}"
             draft.set("attempt", job=job, number=found.attempts, state="submitted", reason=said)
         else:
             state = move(found.key, found.state, JobState.QUEUED)

@@ -128,7 +128,7 @@ def _end(
         endings.end_attempt(draft, job, "succeeded", "")
         return
     doubtful = outcome.status is OutcomeStatus.DOUBTFUL and job.state != JobState.TIMED_OUT
-    if doubtful and not repository.attempt(session, job).reason:
+    if doubtful and not repository.attempt(session, job).reason.startswith(endings.RAN):
         state = move(job.key, job.state, JobState.PARKED)
         reason = f"{reason}; whether it ran is unknown"
         draft.set("job", number=job.number, state=str(state), reason=reason)

@@ -274,8 +274,8 @@ def test_each_doubt_is_settled_once(lab: Lab, forgotten: str) -> None:
     one, two = (job.key for job in lab.jobs(forgotten))
     for file in (lab.folder / "out").iterdir():
         file.unlink()
-    campaigns.resolve(lab.database, forgotten, 1, lab.actor, ran=False, reason="vial is full")
-    campaigns.resolve(lab.database, forgotten, 2, lab.actor, ran=True, reason="vial is empty")
+    jobs.resolve(lab.database, forgotten, 1, lab.actor, ran=False, reason="vial is full")
+    jobs.resolve(lab.database, forgotten, 2, lab.actor, ran=True, reason="vial is empty")
     answer(lab, "still", [two], **DOUBT)
     assert lab.drive(forgotten) is Standing.WAITING
     assert lab.states(forgotten) == ["submitted", "failed"]
@@ -290,7 +290,7 @@ def test_each_doubt_is_settled_once(lab: Lab, forgotten: str) -> None:
 def test_a_result_that_was_found_again_counts(lab: Lab, forgotten: str) -> None:
     """The reader had it after all: a person said that it ran, and its result came."""
     for job in (1, 2):
-        campaigns.resolve(lab.database, forgotten, job, lab.actor, ran=True, reason="see its log")
+        jobs.resolve(lab.database, forgotten, job, lab.actor, ran=True, reason="see its log")
     lab.answer()
     assert lab.drive(forgotten) is Standing.FINISHED
     assert lab.states(forgotten) == ["succeeded"] * 2
