@@ -15,8 +15,11 @@ from adapters.sila2_server import delivery, link
 from adapters.sila2_server.connection import PATIENCE, Connection, Fault, Lost, Metadata, chained
 from adapters.sila2_server.link import LOCK, Link
 from adapters.sila2_server.options import Options
+from adapters.sila2_server.template import SampleError
 from adapters.sila2_server.wire import Codec, Shape, framework, framework_from
 
+LARGE = 1_000_000
+"""Bytes of a request above which a server that has no room for it never will."""
 _RUNNING = 1
 """Of the states of an execution: before it waits, after it has ended."""
 
@@ -97,9 +100,10 @@ class Client:
                 ) from fault
             return _failed(fault)
         except Lost as lost:
+            said = f"the SiLA 2 server {lost.message}"
             if lost.untaken:
-                return {"error": delivery.error("validation", lost.message)}
-            raise ConnectionError(f"the SiLA 2 server {lost.message}") from lost
+                raise EvaluatorError(said, transient=lost.full) from lost
+            raise ConnectionError(said) from lost
         try:
             confirmed = framework_from("CommandConfirmation", answer)
         except DecodeError as error:
@@ -122,7 +126,8 @@ class Client:
         except Fault as fault:
             return _failed(fault)
         except Lost as lost:
-            return {"error": delivery.error("validation" if lost.untaken else "lost", lost.message)}
+            kind = "lost" if not lost.untaken else "not accepted" if lost.full else "refused"
+            return {"error": delivery.error(kind, lost.message)}
 
     def results(self, executions: Sequence[str]) -> list[dict[str, Any] | str | None]:
         """What has become of executions: responses or error, what is in the way, None if running.
@@ -197,7 +202,12 @@ class Client:
         body = found.request(self._options.parameters, job)
         metadata = self._metadata(found, job)
         timeout = self._options.timeout
-        return self._connected().call(found.path, body, timeout=timeout, metadata=metadata)
+        try:
+            return self._connected().call(found.path, body, timeout=timeout, metadata=metadata)
+        except Lost as lost:
+            if lost.full and len(body) > LARGE:
+                raise SampleError(f"it is too large: {lost.message}") from lost
+            raise
 
     def _metadata(self, found: Link, job: Job) -> Metadata:
         given = {

@@ -57,6 +57,8 @@ class Lost(Exception):
 
     message: str
     untaken: bool = False
+    full: bool = False
+    """Untaken because it was too much, in itself or beside others."""
 
 
 class Connection:
@@ -140,7 +142,8 @@ class Connection:
             grpc.StatusCode.UNAVAILABLE: "cannot be reached",
         }.get(code, f"answered with {code.name}")
         reason = f"{self.target} {said}" + (f": {plain(details, 300)}" if details else "")
-        return Lost(reason, untaken=code in _NEVER_TAKEN)
+        full = code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        return Lost(reason, untaken=code in _NEVER_TAKEN, full=full)
 
     # The service that every server has ----------------------------------------------------------
 

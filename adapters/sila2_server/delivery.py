@@ -23,6 +23,7 @@ _STATUS = {
     "defined": OutcomeStatus.FAILED,
     "undefined": OutcomeStatus.FAILED,
     "metadata": OutcomeStatus.FAILED,
+    "refused": OutcomeStatus.FAILED,
     "not accepted": OutcomeStatus.FAILED,
     "unreadable": OutcomeStatus.FAILED,
     "unknown execution": OutcomeStatus.DOUBTFUL,

@@ -29,15 +29,17 @@ from adapters.sila2_server import Sila2Evaluator
 from db.models import Attempt
 from db.session import Database
 from db.states import JobState
-from orchestrator import driver, wiring
+from orchestrator import Campaign, driver, wiring
 from orchestrator.driver import Standing
 from orchestrator.people import jobs
 from tests.e2e.lab import Lab, opened
+from tests.e2e.terminal import Terminal
 from tests.photometer import Photometer, cuvette, deliveries, serving, submit
 
 pytestmark = pytest.mark.slow  # servers are started
 
 S = OutcomeStatus
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -82,12 +84,14 @@ def test_responses_become_readings_with_unit_deviation_and_time(
     (outcome,) = evaluator.parse(delivery)
     product, absorbance = outcome.readings
     # 61.85 degC are the 335 K at which most is made.
-    assert (product.value, product.unit) == (pytest.approx(2500), "umol/l")
+    assert product.value == pytest.approx(2500)
+    assert product.unit == "umol/l"
     assert product.std is None
     assert product.measured_at is not None
     assert abs(product.measured_at / 1e6 - time.time()) < 60
     # A response without a unit is taken to be in that of the measure.
-    assert (absorbance.value, absorbance.unit) == (pytest.approx(2.0), "percent")
+    assert absorbance.value == pytest.approx(2.0)
+    assert absorbance.unit == "percent"
     assert absorbance.std == pytest.approx(0.02)
     document = json.loads(delivery.body)
     assert document["command"] == "org.example/measure/Photometer/v1/Command/Measure"
@@ -401,7 +405,7 @@ def lab(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_campaign_whose_server_dies_twice_parks_what_is_in_doubt_and_ends(
     lab: Lab, tmp_path: Path
 ) -> None:
-    with serving(tmp_path, "--seconds", "0.1", tls=True) as server:
+    with serving(tmp_path, "--seconds", "0.06", tls=True) as server:
         part = {"use": "sila2", "measures": ["product"], "options": server.options()}
         campaign = lab.start(
             space=BOX,
@@ -430,14 +434,14 @@ def test_a_campaign_whose_server_dies_twice_parks_what_is_in_doubt_and_ends(
 
 
 def drive(lab: Lab, campaign: str, enough: int) -> Standing:
-    """Drive on, as one process, until so many have succeeded and two are open; or to the end."""
+    """Drive on, as one process, until so many have succeeded and five are open; or to the end."""
     parts = lab.build(campaign)
     with wiring.driving(parts):
         for _ in range(2000):
             standing = driver.drive(parts)
             states = lab.states(campaign)
             if standing is Standing.FINISHED or (
-                states.count("succeeded") >= enough and len(under_way(lab, campaign)) >= 2
+                states.count("succeeded") >= enough and len(under_way(lab, campaign)) >= 5
             ):
                 break
             time.sleep(0.01)
@@ -468,7 +472,30 @@ def die(lab: Lab, campaign: str, server: Photometer) -> set[str]:
     ended = set(server.lines("ends"))
     for job in parked:
         assert job.reason.endswith("whether it ran is unknown")
-        known = {"ran": job.key in ended, "reason": "the log of the photometer"}
-        jobs.resolve(lab.database, campaign, job.number, lab.actor, **known)
+        ran, why = job.key in ended, "the log of the photometer"
+        jobs.resolve(lab.database, campaign, job.number, lab.actor, ran=ran, reason=why)
     assert doubtful - ended, "everything had run; the test proves less than it should"
     return doubtful & ended
+
+
+def test_the_campaign_of_the_page_finds_the_most_dye(terminal: Terminal, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "transports" / "sila2.md").read_text()
+    spec = page.partition("```yaml\n")[2].partition("```")[0]
+    assert (ROOT / "examples" / "sila2-server" / "campaign.yaml").read_text().endswith(spec)
+    with serving(tmp_path, "--seconds", "0.02", tls=True) as server:
+        file = tmp_path / "dye.yaml"
+        file.write_text(spec.replace(":50052", f":{server.port}"))
+        assert terminal("spec", "check", file).code == 0
+        wrong = spec.replace("product: {unit: mmol/l", "product: {unit: gram")
+        file.write_text(wrong.replace(":50052", f":{server.port}"))
+        assert "the unit of 'Product'" in terminal.refused("spec", "check", file)
+        file.write_text(spec.replace(":50052", f":{server.port}"))
+        campaign = Campaign.open(file)
+        for _ in range(1000):
+            if campaign.run() == "finished":
+                break
+            time.sleep(0.02)
+    (best,) = campaign.best(1)
+    assert best["objective"] > 2.4
+    assert len(server.lines("ends")) == 16
+    assert terminal("audit", "verify", "dye").code == 0
