@@ -99,7 +99,17 @@ class Manual:
         require_measures(self.capabilities, measures)
 
     def submit(self, batch: Batch) -> Sequence[Ticket]:
-        """Put the jobs on the list, by candidate and replicate."""
+        """Put the jobs on the list, by candidate and replicate.
+
+        Raises:
+            EvaluatorError: a sample is of a kind that nobody here measures.
+        """
+        kinds = self.capabilities.sample_kinds
+        for job in batch.jobs:
+            if job.sample.kind not in kinds:
+                raise EvaluatorError(
+                    f"{job.sample.kind!r} is not measured here, but {', '.join(sorted(kinds))}"
+                )
         return [Ticket(job.key, job.label) for job in batch.jobs]
 
     def receive(self, tickets: Sequence[Ticket]) -> Sequence[Delivery]:

@@ -252,6 +252,9 @@ def _measured() -> Draft:
         provenance="a letter",
         delivery=delivery,
         place="/purity",
+        instrument="PheraStar 7",
+        operator="grace",
+        lot="L-9",
         supersedes=1,
     )
     histories.flag(draft, 3, "suspect", number=2)

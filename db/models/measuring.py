@@ -18,9 +18,9 @@ class Batch(Base):
     evaluator: Mapped[str]
     key: Mapped[str]
     """Idempotency key."""
+    entry: Mapped[int]
     barcode: Mapped[str] = mapped_column(server_default="")
     """What stands on the plate or tube; empty where nobody put one on."""
-    entry: Mapped[int]
 
 
 class Job(Base):
@@ -112,15 +112,15 @@ class Measurement(Base):
     delivery: Mapped[str | None] = mapped_column(String(64))
     place: Mapped[str]
     """Where in the delivery it stands."""
+    supersedes: Mapped[int | None]
+    """The measurement that this one corrects."""
+    entry: Mapped[int]
     instrument: Mapped[str] = mapped_column(server_default="")
     """What measured it, as the delivery says."""
     operator: Mapped[str] = mapped_column(server_default="")
     """Who stood at it, as the delivery says."""
     lot: Mapped[str] = mapped_column(server_default="")
     """Of reagents or plate, as the delivery says."""
-    supersedes: Mapped[int | None]
-    """The measurement that this one corrects."""
-    entry: Mapped[int]
 
 
 class MeasurementFlag(Base):

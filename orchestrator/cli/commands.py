@@ -20,7 +20,7 @@ GROUPS = {
     "jobs": "See what evaluators were asked; take, cancel and settle jobs.",
     "evaluators": "See what can measure.",
     "models": "See and train the models of latent spaces.",
-    "data": "Get and add what models are trained on.",
+    "data": "Get and add what models are trained on; import earlier measurements.",
     "db": "Upgrade, check, copy, back up or restore the database.",
     "audit": "Verify, anchor, replay and explain the history.",
     "audit keys": "The keys that sign anchors.",
@@ -60,14 +60,14 @@ COMMANDS = (
     ),
     Command("ask", "campaigns.ask_tell_steer:ask", "Ask for candidates to measure yourself."),
     Command("tell", "campaigns.ask_tell_steer:tell", "Add measurements that were made outside."),
+    Command("approve", "campaigns.approval:approve", "Let candidates be measured that wait."),
+    Command("reject", "campaigns.approval:reject", "Turn candidates down that wait."),
+    Command("edit", "campaigns.approval:edit", "Have another object measured instead."),
     Command(
         "pause", "campaigns.ask_tell_steer:pause", "Pause a campaign; what is under way comes in."
     ),
     Command("resume", "campaigns.ask_tell_steer:resume", "Let a paused campaign go on."),
     Command("stop", "campaigns.ask_tell_steer:stop", "End a campaign for good."),
-    Command("approve", "campaigns.approval:approve", "Let candidates be measured that wait."),
-    Command("reject", "campaigns.approval:reject", "Turn candidates down that wait."),
-    Command("edit", "campaigns.approval:edit", "Have another object measured instead."),
     Command(
         "campaign revise", "campaigns.ask_tell_steer:revise", "Give a campaign a changed spec."
     ),
@@ -106,6 +106,7 @@ COMMANDS = (
     Command("jobs cancel", "campaigns.jobs:cancel", "End jobs, whatever they are doing."),
     Command("jobs requeue", "campaigns.jobs:requeue", "Send a job again."),
     Command("jobs resolve", "campaigns.jobs:resolve", "Say whether a doubtful job ran."),
+    Command("evaluators check", "campaigns.evaluators:check", "Look whether evaluators are ready."),
     Command(
         "evaluators list", "campaigns.evaluators:list_evaluators", "List evaluators and measures."
     ),
@@ -124,6 +125,7 @@ COMMANDS = (
     Command("models train", "models.train:train", "Train a model of a latent space."),
     Command("data get", "models.data_sets:get", "Fetch a public data set to train on."),
     Command("data add", "models.data_sets:add", "Take in molecules of your own to train on."),
+    Command("data import", "campaigns.import_data:import_data", "Take in earlier measurements."),
     Command("data list", "models.data_sets:list_data", "List the data to train on."),
     Command(
         "db upgrade", "database.schema:upgrade", "Create the database, or bring it to this release."

@@ -144,9 +144,13 @@ def sheet(database: Database, reference: str, evaluator: str | None, actor: Acto
     lab = wiring.lab(database, opening.campaign(database, reference).id, actor=actor)
     name = _named(lab, evaluator)
     with lab.database.read() as session:
-        rows = repository.jobs(session, lab.campaign, WAITING, evaluator=name)
-        asked = [Ticket(job.key, repository.attempt(session, job).reference) for job in rows]
-        samples = {job.key: _sample(session, lab, job) for job in rows}
+        rows = [
+            (job, attempt)
+            for job in repository.jobs(session, lab.campaign, WAITING, evaluator=name)
+            if (attempt := repository.attempt(session, job)).state in arrivals.AWAITED
+        ]
+        asked = [Ticket(job.key, attempt.reference) for job, attempt in rows]
+        samples = {job.key: _sample(session, lab, job) for job, _ in rows}
     made = _by_hand(lab, name)
     assert isinstance(made, Entering)
     return made.sheet(asked, samples)

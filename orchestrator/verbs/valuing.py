@@ -47,7 +47,13 @@ def standing(session: Session, draft: Draft, lab: Lab, number: int) -> list[Meas
     gone |= {row["measurement"] for row in flags if row["kind"] in repository.DOUBTS}
     stored = repository.measurements(session, lab.campaign, candidates=[number])
     return [one for one in stored if one.number not in gone] + [
-        Measurement(name=row["name"], value=row["value"], unit=row["unit"], std=row["std"])
+        Measurement(
+            name=row["name"],
+            value=row["value"],
+            unit=row["unit"],
+            std=row["std"],
+            censoring=row["censoring"],
+        )
         for row in drafted
         if row["candidate"] == number and row["number"] not in gone
     ]

@@ -12,7 +12,7 @@ import pytest
 from db import repository
 from db.ledger import Actor
 from orchestrator import opening
-from orchestrator.people import accounts, actors, campaigns, jobs, corrections, signatures
+from orchestrator.people import accounts, actors, campaigns, corrections, jobs, signatures
 from orchestrator.people.ask_tell import Told
 from orchestrator.settings import Settings
 from tests.e2e.conftest import PLUGIN

@@ -147,10 +147,8 @@ def take(
 
     database = opening.database(Settings.read())
     taken = jobs.take(database, name, job, actors.current(database))
-    typer.echo(
-        f"Job {job} is yours: candidate {taken.candidate}, replicate {taken.replicate}. "
-        f"`assayloop result enter {name} {job} MEASURE=VALUE` brings what you find."
-    )
+    typer.echo(f"Job {job} is yours: candidate {taken.candidate}, replicate {taken.replicate}.")
+    typer.echo(f"`assayloop result enter {name} {job} MEASURE=VALUE` brings what you find.")
 
 
 def cancel(name: CampaignName, numbers: Numbers, reason: Reason = "") -> None:
