@@ -313,8 +313,10 @@ def _now() -> str:
     return datetime.fromtimestamp(time.time(), UTC).isoformat().replace("+00:00", "Z")
 
 
-def _text(written: Mapping[str, Any]) -> str:
-    return delivery.write(written).decode("ascii")
+def _text(written: dict[str, Any]) -> str:
+    """A ticket's reference; people look for the execution in it, so that stands first."""
+    known = {"execution": written["execution"]} if "execution" in written else {}
+    return json.dumps(known | written, separators=(",", ":"))
 
 
 def _written(ticket: Ticket) -> dict[str, Any] | None:
