@@ -76,11 +76,11 @@ class Client:
             OptionError: the command does not fit the spec.
             EvaluatorError: the server cannot be reached.
         """
-        found = self.link(wait=False)
-        connection = self._connected()
+        self.link(wait=False)
+        connection, given = self._connected(), self._options
         name, version = connection.fact("ServerName"), connection.fact("ServerVersion")
         features = ", ".join(one.split("/")[2] for one in connection.features())
-        return f"{name} {version} at {self._options.target} ({features}); {found.path} fits"
+        return f"{name} {version} at {given.target} ({features}); {given.command} fits"
 
     def start(self, job: Job) -> dict[str, Any]:
         """Start the command for one job; its execution, or the error that ended it.
