@@ -51,7 +51,8 @@ class Fit:
     significance: float
     """Probability of such a curve where the response does not change with the dose (F test)."""
     at_limit: tuple[str, ...] = ()
-    """Parameters that ended at the limit of their range."""
+    """Parameters that ended at the limit which the recipe sets them."""
+    converged: bool = True
 
     @property
     def bottom(self) -> float:
@@ -89,19 +90,12 @@ def fit(x: Array, y: Array, recipe: CurveRecipe) -> Fit:
     """Fit the curve to responses y (n) at x = log10 dose (n).
 
     Raises:
-        EvaluatorError: too few wells or doses for the parameters that are free, or no end of the
-            iteration in ``MAX_EVALUATIONS`` steps.
+        EvaluatorError: too few wells or doses for the parameters that are free.
     """
+    require(x, recipe)
     rising = recipe.direction == "rising"
-    ranges = _ranges(x, recipe)
+    ranges = _ranges(x, y, recipe)
     free = [index for index, one in enumerate(ranges) if not one.fixed]
-    doses = len(np.unique(x))
-    if doses < max(len(free), 3) or len(x) <= len(free):
-        raise EvaluatorError(
-            f"{len(x)} usable wells at {doses} doses do not determine a curve with {len(free)} "
-            f"free parameters; {max(len(free), 3)} doses and {len(free) + 1} wells would, and "
-            "fixed asymptotes need fewer"
-        )
     start = _start(x, y, ranges, rising)
     lower = np.array([ranges[index].lower for index in free])
     upper = np.array([ranges[index].upper for index in free])
@@ -124,14 +118,18 @@ def fit(x: Array, y: Array, recipe: CurveRecipe) -> Fit:
         gtol=TOLERANCE,
         max_nfev=MAX_EVALUATIONS,
     )
-    if found.status == 0:
-        raise EvaluatorError(f"the curve was not found in {MAX_EVALUATIONS} steps; mask or fix it")
     parameters = full(found.x)
-    at_limit = [index for index in free if _reached(parameters[index], ranges[index])]
+    set_ranges = {BOTTOM: recipe.bottom, TOP: recipe.top, HILL: recipe.hill}
+    at_limit = [
+        index
+        for index in free
+        if index in set_ranges and _reached(parameters[index], set_ranges[index])
+    ]
     for index in at_limit:
-        near = ranges[index]
-        middle = (near.lower + near.upper) / 2
-        parameters[index] = near.lower if parameters[index] < middle else near.upper
+        near = set_ranges[index]
+        parameters[index] = min(
+            (near.lower, near.upper), key=lambda end: abs(end - parameters[index])
+        )
     residual = float(np.sum((response(parameters, x, rising) - y) ** 2))
     freedom = len(x) - len(free)
     # A parameter at its limit is as good as fixed there: it adds nothing to the others' error.
@@ -150,7 +148,23 @@ def fit(x: Array, y: Array, recipe: CurveRecipe) -> Fit:
             float(np.sum((y - null) ** 2)), residual, len(free) - (not start_fixed), freedom
         ),
         at_limit=tuple(NAMES[index] for index in at_limit),
+        converged=found.status > 0,
     )
+
+
+def require(x: Array, recipe: CurveRecipe) -> None:
+    """Make sure that wells at these x = log10 dose (n) determine the curve.
+
+    Raises:
+        EvaluatorError: too few wells or doses for the parameters that are free.
+    """
+    free = 1 + sum(not one.fixed for one in (recipe.bottom, recipe.top, recipe.hill))
+    doses, needed = len(np.unique(x)), max(free, 3)
+    if doses < needed or len(x) <= free:
+        raise EvaluatorError(
+            f"usable are {len(x)} wells at {doses} doses; a curve of {free} free parameters needs "
+            f"{needed} doses and {free + 1} wells, one of fixed asymptotes fewer"
+        )
 
 
 def absolute(found: Fit, level: float, rising: bool) -> tuple[float, float]:
@@ -181,9 +195,20 @@ def absolute(found: Fit, level: float, rising: bool) -> tuple[float, float]:
     )
 
 
-def _ranges(x: Array, recipe: CurveRecipe) -> tuple[Range, Range, Range, Range]:
+def _ranges(x: Array, y: Array, recipe: CurveRecipe) -> tuple[Range, Range, Range, Range]:
+    """Where the parameters may lie; none is unbounded, as one of half a curve would run away."""
     centre = Range(float(np.min(x)) - BEYOND, float(np.max(x)) + BEYOND)
-    return recipe.bottom, recipe.top, centre, recipe.hill
+    room = 2.0 * (float(np.ptp(y)) or max(abs(float(y[0])), 1.0))
+    low, high = float(np.min(y)) - room, float(np.max(y)) + room
+    bottom, top = (
+        # What the recipe sets wins over where the data lie.
+        Range(
+            one.lower if np.isfinite(one.lower) else min(low, one.upper),
+            one.upper if np.isfinite(one.upper) else max(high, one.lower),
+        )
+        for one in (recipe.bottom, recipe.top)
+    )
+    return bottom, top, centre, recipe.hill
 
 
 def _jacobian(parameters: Array, x: Array, rising: bool) -> Array:
@@ -215,11 +240,8 @@ def _start(x: Array, y: Array, ranges: tuple[Range, ...], rising: bool) -> Array
         determinant = aa * bb - ab * ab
         bottoms = _ratio(ay * bb - by * ab, determinant, float(np.min(y)))
         tops = _ratio(by * aa - ay * ab, determinant, float(np.max(y)))
-    # Far outside the data an asymptote fits a shoulder of its own: a start lies within twice them.
-    room = 2.0 * float(np.ptp(y))
-    low, high = float(np.min(y)) - room, float(np.max(y)) + room
-    bottoms = np.clip(np.clip(bottoms, low, high), bottom.lower, bottom.upper)
-    tops = np.clip(np.clip(tops, low, high), top.lower, top.upper)
+    bottoms = np.clip(bottoms, bottom.lower, bottom.upper)
+    tops = np.clip(tops, top.lower, top.upper)
     residuals = ((bottoms[:, None] * a + tops[:, None] * b - y) ** 2).sum(1)
     # Rounded, so that of starts as good as each other the first is taken on every machine.
     best = int(np.argmin(np.round(residuals / (float(np.sum(y * y)) or 1.0), 9)))

@@ -60,14 +60,16 @@ def potency(doses: Array, responses: Array, recipe: CurveRecipe, median: bool) -
         doses, responses = levels, centres
     lowest, highest = float(levels[0]), float(levels[-1])
     sign = 1.0 if recipe.direction == "rising" else -1.0
-    found = curves.fit(np.log10(doses), responses, recipe)
+    curves.require(np.log10(doses), recipe)
     passed = _passed(centres, recipe, sign)
     baseline = recipe.baseline
     effect = float(np.ptp(centres) if baseline is None else np.max(sign * (centres - baseline)))
+    if effect < recipe.min_effect:
+        why = f"the largest effect, {effect:.3g}, is less than {recipe.min_effect:g}"
+        return _beyond(lowest, highest, _mostly(responses, recipe, sign), why)
+    found = curves.fit(np.log10(doses), responses, recipe)
     flat = (
-        f"the largest effect, {effect:.3g}, is less than {recipe.min_effect:g}"
-        if effect < recipe.min_effect
-        else "the response does not change with the dose"
+        "the response does not change with the dose"
         if found.significance > curves.SIGNIFICANCE
         else f"the response is not {recipe.direction}"
         if found.top <= found.bottom
@@ -82,17 +84,19 @@ def potency(doses: Array, responses: Array, recipe: CurveRecipe, median: bool) -
     outside = 1 if centre > math.log10(highest) else -1 if centre < math.log10(lowest) else 0
     if passed is not None and outside and passed == (len(centres) if outside > 0 else 0):
         raise EvaluatorError(
-            f"no IC50: the response, {float(np.mean(centres)):.3g} on the mean, is partial and does "
-            "not change with the dose"
+            f"no IC50: the response, {float(np.mean(centres)):.3g} on the mean, is partial and "
+            "does not change with the dose"
         )
     if outside > 0:
         return Potency(highest, Censoring.RIGHT, None, found, notes)
     if outside < 0:
         return Potency(lowest, Censoring.LEFT, None, found, notes)
-    if error > recipe.max_log_std or "IC50" in found.at_limit:
+    if error > recipe.max_log_std or not found.converged:
         why = (
             f"the standard error of log10 IC50 is {error:.3g} decades, more than "
             f"{recipe.max_log_std:g}"
+            if found.converged
+            else f"no curve was found in {curves.MAX_EVALUATIONS} steps"
         )
         one_side = None if passed is None or 0 < passed < len(centres) else passed > 0
         return replace(_beyond(lowest, highest, one_side, why), fit=found)
