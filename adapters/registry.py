@@ -35,6 +35,23 @@ def create(name: str, options: Mapping[str, object]) -> Evaluator:
     return build(target, name, options)
 
 
+def options(name: str) -> dict[str, bool]:
+    """Options of the evaluator of that name, and whether each is needed; none of a ready one.
+
+    Raises:
+        EvaluatorError: no evaluator has that name, two packages have it, or its code cannot be
+            loaded.
+    """
+    target = _load(_entry_point(name))
+    if not callable(target) or (isinstance(target, Evaluator) and not isinstance(target, type)):
+        return {}
+    accepted = inspect.signature(target, eval_str=True).parameters.values()
+    keywords = [
+        one for one in accepted if one.kind in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD)
+    ]
+    return {one.name: one.default is one.empty for one in keywords}
+
+
 def build(target: object, name: str, options: Mapping[str, object]) -> Evaluator:
     """An evaluator from what an entry point names, with options checked against its signature.
 

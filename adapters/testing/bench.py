@@ -147,9 +147,7 @@ def receive(
         time.sleep(0.01)
 
 
-def parse(
-    evaluator: Evaluator, delivery: Delivery, tickets: Sequence[Ticket]
-) -> Sequence[Outcome]:
+def parse(evaluator: Evaluator, delivery: Delivery, tickets: Sequence[Ticket]) -> Sequence[Outcome]:
     """The outcomes of a delivery, read with the tickets of its batches as the core reads it."""
     return evaluator.parse(replace(delivery, tickets=tuple(tickets)))
 

@@ -15,7 +15,7 @@ from db.states import JobState
 from orchestrator import loop, wiring
 from orchestrator.driver import Standing
 from orchestrator.errors import BadInput, Busy, Conflict, NotFound
-from orchestrator.people import ask_tell, campaigns
+from orchestrator.people import ask_tell, campaigns, jobs
 from orchestrator.people.ask_tell import Told
 from tests.e2e.lab import Lab, opened
 
@@ -40,7 +40,7 @@ def test_whoever_interferes_says_why(lab: Lab) -> None:
         lambda: campaigns.pause(lab.database, campaign, lab.actor, ""),
         lambda: campaigns.stop(lab.database, campaign, lab.actor, "  "),
         lambda: campaigns.revise(lab.database, campaign, other, lab.actor, "\n"),
-        lambda: campaigns.resolve(lab.database, campaign, 1, lab.actor, ran=True, reason=""),
+        lambda: jobs.resolve(lab.database, campaign, 1, lab.actor, ran=True, reason=""),
     ]
     for act in acts:
         with pytest.raises(BadInput, match="a reason is required"):
@@ -217,7 +217,7 @@ def parked(lab: Lab) -> str:
 def test_a_job_that_did_not_run_is_sent_again(lab: Lab, parked: str) -> None:
     """Somebody looked, and the sample is still in its vial."""
     key = lab.jobs(parked)[0].key
-    state = campaigns.resolve(lab.database, parked, 1, lab.actor, ran=False, reason="vial is full")
+    state = jobs.resolve(lab.database, parked, 1, lab.actor, ran=False, reason="vial is full")
     assert state is JobState.QUEUED
     assert lab.drive(parked) is Standing.FINISHED
     assert lab.states(parked) == ["succeeded"] * 4
@@ -228,7 +228,7 @@ def test_a_job_that_did_not_run_is_sent_again(lab: Lab, parked: str) -> None:
 def test_a_job_that_ran_is_not_sent_again(lab: Lab, parked: str) -> None:
     """Its result died with the call: the job fails with that reason, and the campaign goes on."""
     key = lab.jobs(parked)[0].key
-    state = campaigns.resolve(lab.database, parked, 1, lab.actor, ran=True, reason="vial is empty")
+    state = jobs.resolve(lab.database, parked, 1, lab.actor, ran=True, reason="vial is empty")
     assert state is JobState.SUBMITTED
     assert lab.drive(parked) is Standing.FINISHED
     assert lab.states(parked) == ["failed", "succeeded", "succeeded", "succeeded"]
@@ -240,7 +240,7 @@ def test_only_a_parked_job_is_resolved(lab: Lab, parked: str) -> None:
     """Nobody settles what is settled."""
     for job, error, said in ((2, Conflict, "job 2 is succeeded"), (9, NotFound, "no job '9'")):
         with pytest.raises(error, match=said):
-            campaigns.resolve(lab.database, parked, job, lab.actor, ran=True, reason="so it is")
+            jobs.resolve(lab.database, parked, job, lab.actor, ran=True, reason="so it is")
 
 
 # Ask and tell ---------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from db.session import Database
 from db.states import CampaignState
 from orchestrator import opening, wiring
 from orchestrator.cli.terminal.options import AsJson, Overrides
-from orchestrator.driver import Standing
+from orchestrator.driver import Awaits, Standing
 from orchestrator.errors import ExitCode
 from orchestrator.people import actors, campaigns
 from orchestrator.settings import Settings
@@ -32,6 +32,14 @@ def run(
     new: Annotated[
         bool, typer.Option("--new", help="Start another campaign beside those of that name.")
     ] = False,
+    wait: Annotated[
+        bool | None,
+        typer.Option(
+            "--wait/--no-wait",
+            help="Stay until people have brought their results, too; or for no result at all. By "
+            "default it stays for evaluators that answer by themselves.",
+        ),
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many of the best to show.")] = 10,
     as_json: AsJson = False,
 ) -> None:
@@ -48,7 +56,8 @@ def run(
     database = opening.database(settings, create=True)
     actor = actors.current(database)
     ids = [campaigns.open_or_create(database, s.spec, actor, new=new) for s in sources]
-    standing = _drive(settings, database, ids, quiet=as_json)
+    awaits = {None: Awaits.INSTRUMENTS, True: Awaits.EVERYBODY, False: Awaits.NOBODY}[wait]
+    standing = _drive(settings, database, ids, awaits, quiet=as_json)
 
     from orchestrator.cli.campaigns.run_results import results
 
@@ -56,7 +65,9 @@ def run(
     raise typer.Exit(standing)
 
 
-def _drive(settings: Settings, database: Database, ids: Sequence[str], *, quiet: bool) -> ExitCode:
+def _drive(
+    settings: Settings, database: Database, ids: Sequence[str], awaits: Awaits, *, quiet: bool
+) -> ExitCode:
     """Run the campaigns that are not over, one after the other; the worst of their endings."""
     rows = [opening.campaign(database, one) for one in ids]
     rows = [row for row in rows if not CampaignState(row.state).over]
@@ -74,5 +85,5 @@ def _drive(settings: Settings, database: Database, ids: Sequence[str], *, quiet:
         endings = []
         for row in rows:
             with watch.campaign(row) as observe:
-                endings.append(flow.run(row.id, f"{row.name}#{row.ordinal}", observe))
+                endings.append(flow.run(row.id, f"{row.name}#{row.ordinal}", observe, awaits))
     return max((ENDS[ending] for ending in endings), default=ExitCode.DONE)
