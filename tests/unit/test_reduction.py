@@ -380,3 +380,42 @@ def test_a_poor_fit_is_suspect() -> None:
 
 def test_positions_are_sorted_along_the_rows() -> None:
     assert sorted([Position(1, 0), Position(0, 5), Position(0, 1)])[0] == Position(0, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("error")
+@settings(max_examples=120, deadline=None)
+@given(data=st.data())
+def test_whatever_a_reader_exports_gives_numbers_or_reasons(data: st.DataObject) -> None:
+    """Each sample has finite readings or a reason, and nothing else is raised, nor warned of."""
+    strange = st.sampled_from([math.nan, math.inf, -math.inf, 0.0, -1.0, 65535.0, 1e300, -1e300])
+    one = strange | st.floats(-1e6, 1e6)
+    option = {
+        "normalise": data.draw(
+            st.sampled_from(["percent_inhibition", "percent_of_controls", "ratio", "none"])
+        ),
+        "background": data.draw(st.sampled_from(["none", "blank", "row"])),
+        "replicates": data.draw(st.sampled_from(["mean", "median"])),
+        "curve": {"bottom": data.draw(st.sampled_from(["free", -1e3]))},
+        "dose_unit": "nmol/l",
+        "saturation": 65535,
+        "gives": {"pic50": "pic50", "ic50": "ic50"},
+        "quality": {"z_prime": 0.5, "cv": 20, "r_squared": 0.5, "replicate_std": 10},
+    }
+    if option["normalise"] in ("percent_of_controls", "ratio"):
+        option["curve"] = {}
+    keys = {"wells": 24, "negative": "A1:A2", "positive": "A3:A4", "blank": "A5, B1, C1"}
+    wells = layout({**keys, "doses": [1000, 100, 10, 1, 0.1], "replicates": 1}).fill(["a", "b"])
+    signals = {
+        well.position: {"rlu": data.draw(one)}
+        for well in wells
+        if well.role is not Role.EMPTY and data.draw(st.integers(0, 9))
+    }
+    reduced = reduce(measured(wells, signals), recipe(option))
+    for sample in ("a", "b"):
+        assert (sample in reduced.values) is not (sample in reduced.failures)
+        assert reduced.failures.get(sample, "why")
+        for reading in reduced.values.get(sample, ()):
+            assert math.isfinite(reading.value)
+            assert reading.std is None or (math.isfinite(reading.std) and reading.std >= 0)
+            assert reading.std is None or reading.censoring is Censoring.NONE
