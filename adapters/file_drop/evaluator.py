@@ -153,7 +153,9 @@ class FileDrop:
         """
         mine = {owner(ticket.job) for ticket in tickets}
         found = []
-        for file in self._inbox.complete():
+        files = self._inbox.complete()
+        self._owners = {one: held for one, held in self._owners.items() if one in files}
+        for file in files:
             try:
                 delivery = self._deliver(file)
             except FileNotFoundError:
@@ -283,10 +285,12 @@ class FileDrop:
         """Whose plates a file is about; the empty text stands for nobody."""
         try:
             barcodes = {item.barcode for item in self._items(delivery)}
+            records = [
+                self._issued.record(one) or self._issued.record(one.upper()) for one in barcodes
+            ]
         except EvaluatorError:
             return frozenset({""})
-        found = (self._issued.record(one) or self._issued.record(one.upper()) for one in barcodes)
-        return frozenset(record.owner if record else "" for record in found)
+        return frozenset(record.owner if record else "" for record in records)
 
     def _put_away(self, delivery: Delivery, into: str, reason: str = "") -> None:
         name, sha256 = folders.referred(delivery.reference)

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 HEADINGS = ["Plate", "Well", "Activity (%)", "SD", "Time"]
-MANNERS = ["half", "workbook", "utf16", "hold", "together", "preamble", "lost", "latin"]
+MANNERS = ["half", "hold", "together", "workbook", "utf16", "preamble", "lost", "latin"]
 
 
 class Reader:
