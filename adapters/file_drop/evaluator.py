@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from adapters import declared
@@ -44,7 +45,6 @@ class FileDrop:
         plate: Layout of the plate; None for a list of tubes.
         reduction: How raw signals become measures; None where the reader exports measures.
         batch_size: The most jobs a worklist; by default what the plate has room for.
-        idempotent: Whether a plate is measured once, however often its worklist is seen.
         cost: Of one job, in the campaign's unit.
         batch_cost: Of a plate.
         expected_duration: Seconds until the results of a plate usually come.
@@ -94,8 +94,8 @@ class FileDrop:
         self._inbox = folders.Inbox(_folder("results", results), self._form.settle)
         self._stuck: dict[str, str] = {}
         """Why a delivery that was dealt with could not be moved, by its reference."""
-        self._others: dict[folders.Found, bool] = {}
-        """Whether a file is another campaign's, as long as it does not change."""
+        self._owners: dict[folders.Found, frozenset[str]] = {}
+        """Whose plates a file is about, as long as it does not change."""
 
     def _require_shape(self, *, reduced: bool) -> None:
         layout = self._places.layout
@@ -153,7 +153,9 @@ class FileDrop:
         """
         mine = {owner(ticket.job) for ticket in tickets}
         found = []
-        for file in self._inbox.complete():
+        files = self._inbox.complete()
+        self._owners = {one: held for one, held in self._owners.items() if one in files}
+        for file in files:
             try:
                 delivery = self._deliver(file)
             except FileNotFoundError:
@@ -163,7 +165,7 @@ class FileDrop:
                 continue
             if delivery.reference in self._stuck or self._is_others(file, delivery, mine):
                 continue
-            found.append(delivery)
+            found.append(replace(delivery, tickets=tuple(tickets)))
         return found
 
     def parse(self, delivery: Delivery) -> Sequence[Outcome]:
@@ -274,19 +276,21 @@ class FileDrop:
 
     def _is_others(self, file: folders.Found, delivery: Delivery, mine: set[str]) -> bool:
         """Whether a file is about plates of others alone, who come for it themselves."""
-        if file not in self._others:
-            owners = set()
-            try:
-                for item in self._items(delivery):
-                    record = self._issued.record(item.barcode) or self._issued.record(
-                        item.barcode.upper()
-                    )
-                    owners.add(record.owner if record else "")
-            except EvaluatorError:
-                owners = {""}
-            self._others = {one: known for one, known in self._others.items() if one != file}
-            self._others[file] = bool(owners) and not owners & {"", *mine}
-        return self._others[file]
+        if file not in self._owners:
+            self._owners[file] = self._owners_of(delivery)
+        owners = self._owners[file]
+        return bool(owners) and not owners & {"", *mine}
+
+    def _owners_of(self, delivery: Delivery) -> frozenset[str]:
+        """Whose plates a file is about; the empty text stands for nobody."""
+        try:
+            barcodes = {item.barcode for item in self._items(delivery)}
+            records = [
+                self._issued.record(one) or self._issued.record(one.upper()) for one in barcodes
+            ]
+        except EvaluatorError:
+            return frozenset({""})
+        return frozenset(record.owner if record else "" for record in records)
 
     def _put_away(self, delivery: Delivery, into: str, reason: str = "") -> None:
         name, sha256 = folders.referred(delivery.reference)

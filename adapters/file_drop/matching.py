@@ -14,6 +14,14 @@ ANSWERED = "answered already"
 crash, so that this is no reason to refuse one."""
 
 
+class UnknownPlateError(EvaluatorError):
+    """A barcode is none of ours; said once for all rows that have it."""
+
+    def __init__(self, barcode: str, message: str) -> None:
+        super().__init__(message)
+        self.barcode = barcode
+
+
 class Matching:
     """Finds tickets by barcode and place, or by the job's key or label."""
 
@@ -76,9 +84,10 @@ class Matching:
             for barcode, wells in self.plates.items()
             if any(not ticket.closed for ticket in wells.values())
         ]
-        raise EvaluatorError(
+        raise UnknownPlateError(
+            written,
             f"{line} has the barcode {quote(written, 40)}, of a plate that this campaign has not "
-            f"sent; open plates: {known(written, open_ones[:20])}"
+            f"sent; open plates: {', '.join(open_ones[:20]) or 'none'}",
         )
 
     def _job(self, written: str, line: str) -> Ticket:

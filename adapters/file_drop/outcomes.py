@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from adapters.checks import refusals
 from adapters.file_drop.formats import Format
 from adapters.file_drop.items import WRONG, Amount, Item, joined
-from adapters.file_drop.matching import ANSWERED, Matching
+from adapters.file_drop.matching import ANSWERED, Matching, UnknownPlateError
 from adapters.file_drop.places import Places
 from adapters.file_drop.reducing import Reducing
 from adapters.protocol import (
@@ -78,6 +78,7 @@ class Reader:
     ) -> tuple[list[str], dict[str, _Found], list[tuple[Item, Ticket | None]]]:
         """What cannot be tied to a job, what each job has, and all that names a plate of ours."""
         lost: dict[str, None] = {}
+        strange: set[str] = set()
         found: dict[str, _Found] = {}
         used: list[tuple[Item, Ticket | None]] = []
         for item in items:
@@ -86,6 +87,11 @@ class Reader:
                 continue
             try:
                 ticket = matching.ticket(item)
+            except UnknownPlateError as error:
+                if error.barcode not in strange:
+                    lost[str(error)] = None
+                strange.add(error.barcode)
+                continue
             except EvaluatorError as error:
                 lost[str(error)] = None
                 continue

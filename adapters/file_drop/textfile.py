@@ -64,10 +64,9 @@ def decode(body: bytes, encoding: str = "") -> str:
 def _unmarked(body: bytes) -> str:
     """The encoding of text without a byte-order mark."""
     head = body[:4000]
-    if len(head) >= 4 and head[1::2].count(0) > 0.4 * len(head[1::2]):
-        return "utf-16-le"
-    if len(head) >= 4 and head[0::2].count(0) > 0.4 * len(head[0::2]):
-        return "utf-16-be"
+    even, odd = (head[start::2].count(0) / max(len(head) // 2, 1) for start in (0, 1))
+    if max(even, odd) > 0.4 and min(even, odd) < 0.1:
+        return "utf-16-le" if odd > even else "utf-16-be"
     try:
         body.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -32,7 +32,7 @@ def items(sheets: Iterable[Sheet], form: Format, name: str, *, all_of_them: bool
         EvaluatorError: no sheet has the headings, or what must stand once stands twice.
     """
     found: list[Item] = []
-    tables, best = 0, (0, "it has no rows")
+    tables, best = 0, (-1, "it has no rows")
     for sheet in sheets:
         heading = _Search(form).run(sheet)
         if isinstance(heading, tuple):
