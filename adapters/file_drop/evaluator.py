@@ -81,9 +81,12 @@ class FileDrop:
             batch_cost=batch_cost,
             expected_duration=expected_duration,
         )
-        steps = None if reduction is None else recipe(reduction)
-        quantities = self._capabilities.measures if steps is None else channels(steps)
-        self._form = formats.read(results, quantities)
+        try:
+            steps = None if reduction is None else recipe(reduction)
+            quantities = self._capabilities.measures if steps is None else channels(steps)
+            self._form = formats.read(results, quantities)
+        except OptionError as error:  # of a key within an option: the spec's line is the option's
+            raise OptionError(error.option.partition(".")[0], str(error)) from error
         self._require_shape(reduced=steps is not None)
         reducing = None
         if steps is not None:

@@ -99,6 +99,12 @@ def read(option: Mapping[str, object], quantities: Sequence[Measure]) -> Format:
     """
     options = Options("results", option, _KEYS)
     shape = options.word("layout", ("tidy", "grid"), "tidy")
+    if shape == "grid" and options.get("barcode") is None:
+        raise OptionError(
+            "results",
+            "results.barcode is missing; a grid has no column of barcodes, so say where it stands: "
+            "{cell: B2}, {label: Plate ID} or {name: '([0-9A-Z]{12})'}",
+        )
     encoding = options.text("encoding")
     if encoding:
         try:
@@ -125,12 +131,6 @@ def read(option: Mapping[str, object], quantities: Sequence[Measure]) -> Format:
         settle=options.number("settle", 2.0, least=0) or 0.0,
         largest=options.whole("largest", 20_000_000),
     )
-    if shape == "grid" and made.barcode is None:
-        raise OptionError(
-            "results",
-            "results.barcode is missing; a grid has no column of barcodes, so say where it stands: "
-            "{cell: B2}, {label: Plate ID} or {name: '([0-9A-Z]{12})'}",
-        )
     return made
 
 

@@ -1,4 +1,4 @@
-"""Bad files: each is refused whole, with a reason that tells whoever stands at the bench what to do."""
+"""Bad files: each is refused whole, with a reason that tells a bench scientist what to do."""
 
 from __future__ import annotations
 
