@@ -111,7 +111,7 @@ def read(option: Mapping[str, object], quantities: Sequence[Measure]) -> Format:
             codecs.lookup(encoding)
         except LookupError as error:
             raise options.error("encoding", "write such as utf-8, utf-16 or cp1252") from error
-    made = Format(
+    return Format(
         layout="grid" if shape == "grid" else "tidy",
         columns=_columns(options),
         values=_values(options, quantities),
@@ -131,7 +131,6 @@ def read(option: Mapping[str, object], quantities: Sequence[Measure]) -> Format:
         settle=options.number("settle", 2.0, least=0) or 0.0,
         largest=options.whole("largest", 20_000_000),
     )
-    return made
 
 
 def _columns(options: Options) -> dict[str, str]:

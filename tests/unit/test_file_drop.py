@@ -28,6 +28,7 @@ from adapters.protocol import (
     Ticket,
 )
 from adapters.registry import build
+from adapters.units import convert
 from tests.unit.test_file_drop_refusals import GOOD, GRID, ROWS, TICKETS, book, grid, key, reader
 
 CODE128 = set("0123456789ABCDEFGHJKMNPQRSTVWXYZ")
@@ -195,7 +196,7 @@ def test_a_template_reaches_nothing_else(tmp_path: Path, source: str, says: str)
     given = {"folder": str(tmp_path / "worklists"), "template": str(template)}
     with pytest.raises(EvaluatorError, match=says):
         molecules(tmp_path, worklist=given).submit(Batch("c/batch/1", jobs("C")))
-    assert not (tmp_path / "worklists").exists() or written(tmp_path) == {}
+    assert written(tmp_path) == {}
 
 
 @pytest.mark.parametrize("barcode", ["../../etc/x", "a b", ".hidden", "x" * 49, "a/b", "P1:A1"])
@@ -346,6 +347,17 @@ def test_a_plate_of_384_is_read_in_a_moment(tmp_path: Path) -> None:
     assert time.perf_counter() - began < 1
 
 
+def test_percent_are_percent_however_a_spreadsheet_holds_them(tmp_path: Path) -> None:
+    def shown(sheet: Any) -> None:
+        sheet["C2"] = 0.715
+        sheet["C2"].number_format = "0.0%"
+
+    evaluator = reader(tmp_path)
+    for body in (book(ROWS, shown), GOOD.replace("71.5", "71.5 %").encode()):
+        first = evaluator.parse(Delivery("a", body, tickets=TICKETS))[0].readings[0]
+        assert (first.value, convert(1, first.unit, "percent")) == (71.5, 1)
+
+
 # The reduction --------------------------------------------------------------------------------
 
 INHIBITION: dict[str, Any] = {
@@ -412,6 +424,17 @@ def test_a_file_that_is_being_written_is_left_until_it_rests(tmp_path: Path) -> 
     assert [one.body.decode() for one in evaluator.receive(TICKETS)] == [GOOD]
 
 
+def test_a_result_that_comes_before_the_tickets_are_stored_waits(tmp_path: Path) -> None:
+    """A driver died after it wrote the list; whoever receives meanwhile must not refuse it."""
+    mine = Batch(f"{key(1)}/batch/2", (replace(jobs("C")[0], key=key(9)),), "P9")
+    (ticket,) = molecules(tmp_path).submit(mine)
+    (tmp_path / "results" / "a.csv").write_text("barcode,well,yield,ph\nP9,A1,5,7\n")
+    assert molecules(tmp_path).receive(TICKETS) == []
+    assert len(molecules(tmp_path).receive([ticket])) == 1
+    # From now on it is known, so that what comes late is told that it does.
+    assert len(molecules(tmp_path).receive(TICKETS)) == 1
+
+
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     evaluator = reader(tmp_path)
     assert isinstance(evaluator, Refusing)
@@ -459,7 +482,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"results": {"folder": "r"} | GRID | {"grids": {"yield": "B4:I15", "ph": "B4"}}}, "results",
         "rows and columns are swapped"),
     ({"worklist": {"folder": "w", "format": "pdf"}}, "worklist", "write csv or xlsx"),
-    ({"worklist": {"folder": "w", "template": "no.j2"}}, "worklist", "cannot be read"),
+    ({"worklist": {"folder": "w", "template": "no.j2"}}, "worklist", "no.j2 cannot be read"),
     ({"plate": {"wells": 95}}, "plate", "no plate of 95 wells"),
     ({"plate": {"replicates": 2}}, "plate", "say by 'reduction'"),
     ({"reduction": {"gives": {"x": "value"}}}, "reduction", "name each measure in both"),
@@ -484,7 +507,9 @@ def test_a_wrong_option_is_named(
         "kinds": ["parameters"],
         "plate": {"wells": 96},
     }
+    given = json.loads(json.dumps(options | changes))
     with pytest.raises(OptionError) as refusal:
-        build(FileDrop, "file_drop", json.loads(json.dumps(options | changes)))
+        build(FileDrop, "file_drop", given).check(["yield"])
+    assert not list(tmp_path.iterdir()), "whoever only reads a spec leaves nothing behind"
     assert refusal.value.option == option
     assert says in str(refusal.value)

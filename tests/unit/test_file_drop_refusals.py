@@ -41,6 +41,8 @@ TICKETS = tuple(Ticket(key(n), f"P1:A{n}") for n in (1, 2, 3))
 
 def reader(folder: Path, results: dict[str, Any] | None = None, **changes: Any) -> FileDrop:
     """An evaluator of yield and pH, on plates of 96."""
+    (folder / "results").mkdir(parents=True, exist_ok=True)
+    (folder / "worklists").mkdir(exist_ok=True)
     options: dict[str, Any] = {
         "worklist": {"folder": str(folder / "worklists")},
         "results": {"folder": str(folder / "results"), "settle": 0} | (results or {}),
