@@ -85,7 +85,8 @@ class Reader:
         elif manner == "workbook":
             self.write(f"{plate}.xlsx", workbook(rows))
         elif manner == "utf16":
-            self.write(f"{plate}.txt", text.replace(";", "\t").encode("utf-16"))
+            for name in (f"{plate}.txt", f"Copy of {plate}.txt"):
+                self.write(name, text.replace(";", "\t").encode("utf-16"))
         elif manner == "preamble":
             head = "Instrument;Reader 3000\r\nWavelength;450 nm\r\n\r\n"
             self.write("run 7 of today - copy.csv", (head + text).encode("utf-8-sig"))
