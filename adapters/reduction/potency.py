@@ -6,9 +6,11 @@ Which of the two is decided here, in this order:
    curve the wrong way round): the IC50 lies above the highest dose where the responses lie on the
    ineffective side of ``level``, below the lowest one where they lie on the effective side.
 2. A midpoint outside the doses: censored at that end; no value where ``level`` says the contrary.
-3. A standard error of log10 IC50 above ``max_log_std``: censored where all doses lie on one side of
+3. A plateau that does not reach ``level`` and on which fewer than two doses lie: not believed, the
+   curve is an incomplete one, and the IC50 above the highest dose.
+4. A standard error of log10 IC50 above ``max_log_std``: censored where all doses lie on one side of
    ``level``, otherwise no value.
-4. The midpoint, with its standard error.
+5. The midpoint, with its standard error.
 """
 
 from __future__ import annotations
@@ -25,6 +27,9 @@ from adapters.reduction.recipes import CurveRecipe
 
 PLATEAU = 0.9
 """Share of the way between the asymptotes that the end of a complete curve has gone."""
+
+SUPPORT = 0.75
+"""The same of a dose that counts for a plateau."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def potency(doses: Array, responses: Array, recipe: CurveRecipe, median: bool) -
     centres = np.array([float(middle(responses[doses == dose])) for dose in levels])
     if median:
         doses, responses = levels, centres
-    lowest, highest = float(levels[0]), float(levels[-1])
+    lowest, highest, x = float(levels[0]), float(levels[-1]), np.log10(levels)
     sign = 1.0 if recipe.direction == "rising" else -1.0
     curves.require(np.log10(doses), recipe)
     passed = _passed(centres, recipe, sign)
@@ -77,7 +82,8 @@ def potency(doses: Array, responses: Array, recipe: CurveRecipe, median: bool) -
     )
     if flat:
         return _beyond(lowest, highest, _mostly(responses, recipe, sign), flat)
-    notes = _notes(found, recipe, np.log10(levels[[0, -1]]))
+    shares = _shares(found, recipe, x)
+    notes = _notes(found, recipe, shares)
     centre, error = found.centre, found.std(curves.CENTRE)
     if recipe.midpoint == "absolute" and recipe.level is not None:
         centre, error = curves.absolute(found, recipe.level, sign > 0)
@@ -91,6 +97,13 @@ def potency(doses: Array, responses: Array, recipe: CurveRecipe, median: bool) -
         return Potency(highest, Censoring.RIGHT, None, found, notes)
     if outside < 0:
         return Potency(lowest, Censoring.LEFT, None, found, notes)
+    if passed == 0 and recipe.midpoint == "relative" and np.sum(shares >= SUPPORT) < 2:
+        why = "the highest dose does not reach half, and no plateau is seen"
+        return replace(_beyond(lowest, highest, False, why), fit=found)
+    if "hill" in found.at_limit and found.hill == recipe.hill.upper and not recipe.hill.fixed:
+        # A step between two doses may be anywhere between them: a uniform distribution's deviation.
+        above = int(np.searchsorted(x, centre).clip(1, len(x) - 1))
+        error = max(error, float(x[above] - x[above - 1]) / math.sqrt(12.0))
     if error > recipe.max_log_std or not found.converged:
         why = (
             f"the standard error of log10 IC50 is {error:.3g} decades, more than "
@@ -100,7 +113,7 @@ def potency(doses: Array, responses: Array, recipe: CurveRecipe, median: bool) -
         )
         one_side = None if passed is None or 0 < passed < len(centres) else passed > 0
         return replace(_beyond(lowest, highest, one_side, why), fit=found)
-    return Potency(10.0**centre, Censoring.NONE, error, found, notes)
+    return Potency(float(10.0**centre), Censoring.NONE, error, found, notes)
 
 
 def _passed(centres: Array, recipe: CurveRecipe, sign: float) -> int | None:
@@ -126,15 +139,18 @@ def _beyond(lowest: float, highest: float, effective: bool | None, why: str) -> 
     return Potency(highest, Censoring.RIGHT, None, None, (why,))
 
 
-def _notes(found: Fit, recipe: CurveRecipe, ends: Array) -> tuple[str, ...]:
+def _shares(found: Fit, recipe: CurveRecipe, x: Array) -> Array:
+    """How far from no effect to full effect the curve is at x = log10 dose (n): n."""
+    rising = recipe.direction == "rising"
+    values = curves.response(np.array(found.parameters), x, rising)
+    shares = (values - found.bottom) / (found.top - found.bottom)
+    return shares if rising else 1 - shares
+
+
+def _notes(found: Fit, recipe: CurveRecipe, shares: Array) -> tuple[str, ...]:
     """What keeps a curve from being a complete one."""
     rising = recipe.direction == "rising"
-    low, high = curves.response(np.array(found.parameters), ends, rising)
-    span = found.top - found.bottom
-    # Share of the effect at each end of the doses.
-    first, last = ((one - found.bottom) / span for one in (low, high))
-    if not rising:
-        first, last = 1 - first, 1 - last
+    first, last = float(shares[0]), float(shares[-1])
     notes = []
     if last < PLATEAU:
         notes.append(f"incomplete: the highest dose reaches {100 * last:.0f} % of the way")

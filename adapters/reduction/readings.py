@@ -69,7 +69,9 @@ def readings(wells: Sequence[Well], responses: Sequence[float], recipe: Recipe) 
     gained = potency(x, y, recipe.curve, recipe.replicates == "median")
     doubts = list(_scattered([y[x == dose] for dose in np.unique(x)], recipe))
     limit, fit = recipe.limits.r_squared, gained.fit
-    if limit is not None and fit and fit.r_squared < limit:
+    # A flat curve explains nothing, and says well that there is no effect: only values are judged.
+    valued = gained.censoring is Censoring.NONE
+    if limit is not None and valued and fit and fit.r_squared < limit:
         doubts.append(f"r_squared is {fit.r_squared:.3g}, less than {limit:g}")
     return SampleReadings(
         tuple(

@@ -133,8 +133,8 @@ def _scale(read: Signals, recipe: Recipe) -> tuple[float, float]:
         values = read.of(role)
         if len(values) < recipe.limits.min_controls:
             raise UnreducibleError(
-                f"{len(values)} {role.value} control wells are usable, {recipe.normalise} "
-                f"needs {recipe.limits.min_controls}"
+                f"usable {role.value} control wells: {len(values)}; {recipe.normalise} needs "
+                f"{recipe.limits.min_controls}"
             )
         middles[role] = centre(values, recipe.controls)
     if recipe.normalise == "none":

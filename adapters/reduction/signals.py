@@ -13,6 +13,9 @@ from adapters.protocol import EvaluatorError
 from adapters.reduction.plates import Position, Role, Well, sort
 from adapters.reduction.recipes import Centre, Recipe
 
+HUGE = 1e30
+"""No reader counts so far; from here on squares and products would leave the floats."""
+
 
 class UnreducibleError(EvaluatorError):
     """Nothing can be computed of a plate; the message is its verdict."""
@@ -104,7 +107,7 @@ def _unusable(well: Well, channels: Sequence[str], recipe: Recipe) -> str:
         value = well.signals[channel]
         if math.isnan(value):
             return "no number"
-        if math.isinf(value):
+        if abs(value) > HUGE:
             return "beyond the reader's range"
         if recipe.saturation is not None and value >= recipe.saturation:
             return f"saturated ({value:g})"
