@@ -199,6 +199,9 @@ class OutcomeStatus(StrEnum):
     """The job was tried and gave nothing; another attempt is the core's decision."""
     REJECTED = "rejected"
     """The evaluator will never measure this sample."""
+    DOUBTFUL = "doubtful"
+    """The evaluator took the job and knows nothing of it any more; the core parks it, and a person
+    says whether it ran. For an evaluator that is not idempotent: any other is asked again."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +212,7 @@ class Outcome:
     status: OutcomeStatus
     readings: tuple[Reading, ...] = ()
     reason: str = ""
-    """Why it failed or was rejected, for a person."""
+    """Why it failed, was rejected or is in doubt, for a person."""
     transient: bool = field(default=False)
     """Whether another attempt may help."""
     suspect: str = ""

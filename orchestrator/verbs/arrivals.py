@@ -29,9 +29,9 @@ from db.states import JobState, move
 from orchestrator.lab import Lab
 from orchestrator.verbs.endings import end_attempt, fail, follow
 
-WAITING = (JobState.SUBMITTED, JobState.RUNNING, JobState.TIMED_OUT, JobState.PARKED)
-"""States in which an evaluator may still deliver: a late result is kept too, and one of a job that
-is in doubt settles it."""
+WAITING = (JobState.SUBMITTED, JobState.RUNNING, JobState.TIMED_OUT)
+"""States in which an evaluator is asked for results; a late one is kept too. A job in doubt is not
+asked for, but what comes of it by itself settles it."""
 
 SENT = (JobState.SUBMITTED, JobState.RUNNING)
 """States of a job of which the evaluator has said that it has it."""

@@ -38,7 +38,9 @@ from adapters.protocol import (
 )
 from adapters.rdkit_properties import RDKitEvaluator
 from adapters.registry import GROUP
+from adapters.sila2_server import Sila2Evaluator
 from adapters.testing import EvaluatorConformance, LeftOut
+from adapters.tox21 import Tox21
 
 HERE = Path(__file__)
 CALL_LOG = runpy.run_path(str(HERE.parents[1] / "faults" / "call_log.py"))
@@ -131,6 +133,16 @@ class TestCallLogNotIdempotent(TestCallLog):
     idempotent = False
 
 
+class TestTox21(EvaluatorConformance):
+    """With the shipped weights."""
+
+    def evaluator(self) -> Evaluator:
+        return Tox21()
+
+    def samples(self) -> list[Sample]:
+        return [Sample("molecule", smiles) for smiles in ("CCO", "c1ccc2ccccc2c1", "CC(=O)N")]
+
+
 class PersonWhoAnswers(Manual):
     """Enters a result for whatever is put on the list, and stays until it is stored."""
 
@@ -167,7 +179,8 @@ class TestManual(EvaluatorConformance):
 def test_every_built_in_is_in_the_conformance_suite() -> None:
     """A built-in that nobody holds to the contract would be the first to break it."""
     ours = {p.load() for p in entry_points(group=GROUP) if p.value.startswith("adapters.")}
-    held = {AutomatonEvaluator, RDKitEvaluator, MnistClassifier, Manual}
+    held: set[type] = {AutomatonEvaluator, RDKitEvaluator, MnistClassifier, Manual, Tox21}
+    held |= {Sila2Evaluator}  # by test_sila2.py beside this file
     assert ours == held, "give the new evaluator its class here; if ours is empty, run `make`"
 
 
