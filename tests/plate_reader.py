@@ -42,6 +42,8 @@ class PlateReader:
 
     def measured(self) -> list[str]:
         """Barcode and well of each measurement, in order."""
+        if not self.log.exists():
+            return []
         return [line.split()[0] for line in self.log.read_text().splitlines()]
 
     def options(self, **changes: Any) -> dict[str, Any]:
@@ -57,7 +59,7 @@ class PlateReader:
                 "columns": {"barcode": "Plate", "well": "Well", "measured_at": "Time"},
                 "values": {"activity": {"column": "Activity (%)", "std": "SD"}},
                 "no_value": ["ERROR"],
-                "settle": 0.1,
+                "settle": 0.05,
             },
         }
         return given | changes

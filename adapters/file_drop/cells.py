@@ -25,6 +25,12 @@ class Fault(str):
     __slots__ = ()
 
 
+class Percent(float):
+    """A number that a spreadsheet shows as percent: it holds 0.715 and shows 71.5 %."""
+
+    __slots__ = ()
+
+
 Cell = str | float | bool | date | time | timedelta | None
 """What stands in a cell; a whole number is a float, and an empty text is None."""
 
@@ -116,6 +122,8 @@ def number(cell: Cell, decimal: str) -> values.Written:
     if isinstance(cell, float):
         if not math.isfinite(cell):
             raise WrongCell("is larger than any number that can be kept")
+        if isinstance(cell, Percent):
+            return values.Written(float(f"{100 * cell:.15g}"), unit="percent")
         return values.Written(cell)
     if isinstance(cell, date | time | timedelta):
         raise WrongCell(

@@ -81,9 +81,12 @@ class FileDrop:
             batch_cost=batch_cost,
             expected_duration=expected_duration,
         )
-        steps = None if reduction is None else recipe(reduction)
-        quantities = self._capabilities.measures if steps is None else channels(steps)
-        self._form = formats.read(results, quantities)
+        try:
+            steps = None if reduction is None else recipe(reduction)
+            quantities = self._capabilities.measures if steps is None else channels(steps)
+            self._form = formats.read(results, quantities)
+        except OptionError as error:  # of a key within an option: the spec's line is the option's
+            raise OptionError(error.option.partition(".")[0], str(error)) from error
         self._require_shape(reduced=steps is not None)
         reducing = None
         if steps is not None:
@@ -94,8 +97,8 @@ class FileDrop:
         self._inbox = folders.Inbox(_folder("results", results), self._form.settle)
         self._stuck: dict[str, str] = {}
         """Why a delivery that was dealt with could not be moved, by its reference."""
-        self._owners: dict[folders.Found, frozenset[str]] = {}
-        """Whose plates a file is about, as long as it does not change."""
+        self._plates: dict[folders.Found, frozenset[str]] = {}
+        """Barcodes in a file, as long as it does not change."""
 
     def _require_shape(self, *, reduced: bool) -> None:
         layout = self._places.layout
@@ -120,12 +123,14 @@ class FileDrop:
         return self._capabilities
 
     def check(self, measures: Sequence[str]) -> None:
-        """Make sure that these measures are declared.
+        """Make sure that these measures are declared, and that the template is one.
 
         Raises:
-            EvaluatorError: one is not.
+            OptionError: the template cannot be read.
+            EvaluatorError: a measure is not declared.
         """
         require_measures(self.capabilities, measures)
+        worklists.template(self._style)
 
     def submit(self, batch: Batch) -> Sequence[Ticket]:
         """Write the worklist; a batch that has one gets no second.
@@ -142,6 +147,8 @@ class FileDrop:
             )
         worklists.require_writable(batch, self.capabilities.sample_kinds)
         barcode = issued.barcode(batch)
+        for folder in (self._issued.folder, self._inbox.folder):
+            folders.make(folder)
         body = worklists.render(self._style, self._places, batch, barcode)
         return self._issued.issue(batch, barcode, self._places, body).tickets
 
@@ -154,7 +161,8 @@ class FileDrop:
         mine = {owner(ticket.job) for ticket in tickets}
         found = []
         files = self._inbox.complete()
-        self._owners = {one: held for one, held in self._owners.items() if one in files}
+        self._plates = {one: held for one, held in self._plates.items() if one in files}
+        self._issued.confirm({ticket.reference.rpartition(":")[0] for ticket in tickets})
         for file in files:
             try:
                 delivery = self._deliver(file)
@@ -163,7 +171,7 @@ class FileDrop:
             except OSError as error:
                 self._stuck[file.name] = f"{file.name} cannot be read: {error.strerror or error}"
                 continue
-            if delivery.reference in self._stuck or self._is_others(file, delivery, mine):
+            if delivery.reference in self._stuck or self._is_left(file, delivery, mine):
                 continue
             found.append(replace(delivery, tickets=tuple(tickets)))
         return found
@@ -274,23 +282,26 @@ class FileDrop:
         assert self._places.layout is not None, "the options were checked"
         return grid.items(sheets, form, self._places.layout.plate, name, all_of_them=whole)
 
-    def _is_others(self, file: folders.Found, delivery: Delivery, mine: set[str]) -> bool:
-        """Whether a file is about plates of others alone, who come for it themselves."""
-        if file not in self._owners:
-            self._owners[file] = self._owners_of(delivery)
-        owners = self._owners[file]
-        return bool(owners) and not owners & {"", *mine}
+    def _is_left(self, file: folders.Found, delivery: Delivery, mine: set[str]) -> bool:
+        """Whether a file is left where it is for now.
 
-    def _owners_of(self, delivery: Delivery) -> frozenset[str]:
-        """Whose plates a file is about; the empty text stands for nobody."""
-        try:
-            barcodes = {item.barcode for item in self._items(delivery)}
-            records = [
-                self._issued.record(one) or self._issued.record(one.upper()) for one in barcodes
-            ]
-        except EvaluatorError:
-            return frozenset({""})
-        return frozenset(record.owner if record else "" for record in records)
+        One about plates of others alone is, who come for it themselves. So is one about a plate
+        whose tickets the core has not stored yet: it would not know the plate.
+        """
+        if file not in self._plates:
+            try:
+                barcodes = frozenset(item.barcode for item in self._items(delivery))
+            except EvaluatorError:
+                barcodes = frozenset()
+            self._plates[file] = barcodes
+        known = [self._issued.known(one) for one in self._plates[file]]
+        if any(
+            record.owner in mine and not self._issued.confirmed(record)
+            for record in known
+            if record
+        ):
+            return True
+        return bool(known) and all(record and record.owner not in mine for record in known)
 
     def _put_away(self, delivery: Delivery, into: str, reason: str = "") -> None:
         name, sha256 = folders.referred(delivery.reference)
@@ -308,9 +319,4 @@ def _folder(option: str, given: Mapping[str, object]) -> Path:
     folder = given.get("folder")
     if not isinstance(folder, str) or not folder:
         raise OptionError(option, f"{option}.folder is {quote(folder)}; write a folder")
-    path = Path(folder).expanduser()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OptionError(option, f"{option}.folder {folder} is no folder: {error}") from error
-    return path
+    return Path(folder).expanduser()

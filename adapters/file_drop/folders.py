@@ -25,6 +25,20 @@ def is_unfinished(name: str) -> bool:
     return name.startswith((".", "~$")) or name.endswith("~") or name.lower().endswith(UNFINISHED)
 
 
+def make(folder: Path) -> None:
+    """Make a folder, unless it is there.
+
+    Raises:
+        EvaluatorError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EvaluatorError(
+            f"the folder {folder} cannot be made: {error.strerror}", transient=True
+        ) from error
+
+
 def write(path: Path, data: bytes) -> None:
     """Write a file that is there whole or not at all, even where the power fails.
 
@@ -89,8 +103,6 @@ class Inbox:
         """
         try:
             entries = list(os.scandir(self.folder))
-        except FileNotFoundError:
-            return []
         except OSError as error:
             raise EvaluatorError(
                 f"the folder {self.folder} cannot be read: {error.strerror}", transient=True

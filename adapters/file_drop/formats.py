@@ -99,13 +99,19 @@ def read(option: Mapping[str, object], quantities: Sequence[Measure]) -> Format:
     """
     options = Options("results", option, _KEYS)
     shape = options.word("layout", ("tidy", "grid"), "tidy")
+    if shape == "grid" and options.get("barcode") is None:
+        raise OptionError(
+            "results",
+            "results.barcode is missing; a grid has no column of barcodes, so say where it stands: "
+            "{cell: B2}, {label: Plate ID} or {name: '([0-9A-Z]{12})'}",
+        )
     encoding = options.text("encoding")
     if encoding:
         try:
             codecs.lookup(encoding)
         except LookupError as error:
             raise options.error("encoding", "write such as utf-8, utf-16 or cp1252") from error
-    made = Format(
+    return Format(
         layout="grid" if shape == "grid" else "tidy",
         columns=_columns(options),
         values=_values(options, quantities),
@@ -125,13 +131,6 @@ def read(option: Mapping[str, object], quantities: Sequence[Measure]) -> Format:
         settle=options.number("settle", 2.0, least=0) or 0.0,
         largest=options.whole("largest", 20_000_000),
     )
-    if shape == "grid" and made.barcode is None:
-        raise OptionError(
-            "results",
-            "results.barcode is missing; a grid has no column of barcodes, so say where it stands: "
-            "{cell: B2}, {label: Plate ID} or {name: '([0-9A-Z]{12})'}",
-        )
-    return made
 
 
 def _columns(options: Options) -> dict[str, str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,7 @@ class Issued:
         self._suffix = suffix
         self._records = folder / _RECORDS
         self._known: dict[str, Record | None] = {}
+        self._confirmed: set[str] = set()
 
     def issue(self, batch: Batch, barcode: str, places: Places, body: bytes) -> Record:
         """Write the worklist of a batch, unless it went out before.
@@ -53,12 +55,7 @@ class Issued:
         """
         name = f"{barcode}.{self._suffix}"
         pending, target = self._records / name, self.folder / name
-        try:
-            self._records.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise EvaluatorError(
-                f"{self._records} cannot be made: {error.strerror}", transient=True
-            ) from error
+        folders.make(self._records)
         record = self.record(barcode)
         if record is None:
             folders.write(pending, body)
@@ -95,6 +92,28 @@ class Issued:
         if self._known.get(barcode) is None:
             self._known[barcode] = self._read(self._records / f"{barcode}.json")
         return self._known[barcode]
+
+    def known(self, written: str) -> Record | None:
+        """The same, of a barcode as a reader writes it; None where the record is damaged, too."""
+        try:
+            return self.record(written) or self.record(written.upper())
+        except EvaluatorError:
+            return None
+
+    def confirm(self, barcodes: Iterable[str]) -> None:
+        """Note that the core has stored the tickets of these plates."""
+        for barcode in barcodes:
+            if barcode not in self._confirmed and self.known(barcode):
+                with contextlib.suppress(OSError):
+                    (self._records / f"{barcode}.confirmed").touch()
+                self._confirmed.add(barcode)
+
+    def confirmed(self, record: Record) -> bool:
+        """Whether the core has ever asked for results of a plate, and so has stored its tickets."""
+        barcode = record.tickets[0].reference.rpartition(":")[0]
+        if barcode not in self._confirmed and (self._records / f"{barcode}.confirmed").exists():
+            self._confirmed.add(barcode)
+        return barcode in self._confirmed
 
     def _read(self, path: Path) -> Record | None:
         try:

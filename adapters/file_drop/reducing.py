@@ -21,7 +21,6 @@ from adapters.protocol import (
 from adapters.reduction.layouts import Layout, measured
 from adapters.reduction.plates import Position, Role, Well
 from adapters.reduction.recipes import Recipe
-from adapters.reduction.reduce import reduce
 
 Used = Sequence[tuple[Item, Ticket | None]]
 """Items that name a plate of ours, each with the ticket of the job that begins there."""
@@ -100,6 +99,8 @@ class Reducing:
             held[amount.name] = amount.value
 
     def _plate(self, plate: _Plate, barcode: str, tickets: dict[str, Ticket]) -> Iterator[Outcome]:
+        from adapters.reduction.reduce import reduce  # loads scipy, which nobody else here needs
+
         wells = self._wells(tickets)
         lost = [
             why
@@ -107,6 +108,7 @@ class Reducing:
             if well.role not in (Role.EMPTY, Role.SAMPLE)
             for why in plate.wrong.get(well.position, ())
         ]
+        others = [why for all_of_them in plate.wrong.values() for why in all_of_them]
         lacking = [
             str(well.position)
             for well in wells
@@ -116,7 +118,7 @@ class Reducing:
             more = f" and {len(lacking) - 12} more" if len(lacking) > 12 else ""
             lost.append(f"plate {barcode} lacks the wells {', '.join(lacking[:12])}{more}")
         if lost:
-            raise EvaluatorError(joined(lost))
+            raise EvaluatorError(joined(list(dict.fromkeys([*lost, *others]))))
         on_plate = {well.position for well in wells}
         signals = {at: one for at, one in plate.signals.items() if at in on_plate}
         reduced = reduce(measured(wells, signals), self._recipe)

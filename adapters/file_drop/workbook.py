@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, time, timedelta
 from typing import Any
 
-from adapters.file_drop.cells import Cell, Fault, Formula, Sheet
+from adapters.file_drop.cells import Cell, Fault, Formula, Percent, Sheet
 from adapters.messages import quote
 from adapters.protocol import EvaluatorError
 
@@ -75,18 +75,20 @@ def _rows(sheet: Any, left: int) -> Iterator[Sequence[Cell]]:
                 f"it has more than {CELLS:,} cells; delete the empty rows and columns that count "
                 "as used, or export CSV"
             )
-        yield [_cell(cell.value, cell.data_type) for cell in row]
+        yield [_cell(cell) for cell in row]
 
 
-def _cell(value: object, kind: str) -> Cell:
-    if kind == "f":
+def _cell(cell: Any) -> Cell:
+    value = cell.value
+    if cell.data_type == "f":
         return Formula(str(value))
-    if kind == "e":
+    if cell.data_type == "e":
         return Fault(str(value))
     if value is None or isinstance(value, bool | date | time | timedelta):
         return value
     if isinstance(value, int | float):
-        return float(value) if abs(value) < 1e300 else float(str(value))
+        number = float(value) if abs(value) < 1e300 else float(str(value))
+        return Percent(number) if "%" in (cell.number_format or "") else number
     return str(value).strip() or None
 
 

@@ -58,7 +58,7 @@ class Style:
     format: Literal["csv", "xlsx"]
     view: Literal["list", "map"]
     template: str
-    """Source of a Jinja template; empty for the table of ours."""
+    """File of a Jinja template; empty for the table of ours."""
     suffix: str
 
 
@@ -66,26 +66,20 @@ def style(option: Mapping[str, object]) -> Style:
     """The style that the option ``worklist`` describes.
 
     Raises:
-        OptionError: a key is unknown, a value is wrong, or the template cannot be read.
+        OptionError: a key is unknown, or a value is wrong.
     """
     options = Options("worklist", option, _KEYS)
     form = options.word("format", ("csv", "xlsx"), "csv")
-    source, file = "", options.text("template")
-    if file:
-        if form == "xlsx":
-            raise options.error("template", "a template makes text; leave 'format: xlsx' out")
-        try:
-            source = Path(file).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise options.error("template", f"it cannot be read: {error}") from error
-        _compile(source)
+    file = options.text("template")
+    if file and form == "xlsx":
+        raise options.error("template", "a template makes text; leave 'format: xlsx' out")
     suffix = options.text("suffix", form).removeprefix(".")
     if not suffix.isalnum():
         raise options.error("suffix", "write letters and digits, such as csv or txt")
     view: Literal["list", "map"] = (
         "map" if options.word("view", ("list", "map"), "list") == "map" else "list"
     )
-    return Style("xlsx" if form == "xlsx" else "csv", view, source, suffix)
+    return Style("xlsx" if form == "xlsx" else "csv", view, file, suffix)
 
 
 def require_writable(batch: Batch, kinds: frozenset[str]) -> None:
@@ -135,8 +129,9 @@ def render(style: Style, places: Places, batch: Batch, barcode: str) -> bytes:
     """
     held = lines(places, batch)
     measures = list(dict.fromkeys(name for job in batch.jobs for name in job.measures))
-    if style.template:
-        return _templated(style.template, held, measures, batch, barcode)
+    made = template(style)
+    if made is not None:
+        return _templated(made, held, measures, batch, barcode)
     table = _table(held, barcode)
     plan = _map(held, places)
     if style.format == "xlsx":
@@ -216,12 +211,14 @@ def _workbook(sheets: Mapping[str, Sequence[Sequence[object]]]) -> bytes:
     return out.getvalue()
 
 
-def _compile(source: str) -> Any:
-    """The template, in a sandbox in which it reaches nothing but what it is given.
+def template(style: Style) -> Any:
+    """The template, in a sandbox in which it reaches nothing but what it is given; None for none.
 
     Raises:
-        OptionError: it is no template.
+        OptionError: it cannot be read, or is no template.
     """
+    if not style.template:
+        return None
     import jinja2
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
@@ -235,7 +232,11 @@ def _compile(source: str) -> Any:
     )
     environment.filters["csv"] = _csv
     try:
-        return environment.from_string(source)
+        return environment.from_string(Path(style.template).expanduser().read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise OptionError(
+            "worklist", f"worklist.template {style.template} cannot be read: {error}"
+        ) from error
     except jinja2.TemplateSyntaxError as error:
         raise OptionError(
             "worklist", f"worklist.template has an error in line {error.lineno}: {error.message}"
@@ -250,12 +251,12 @@ def _csv(value: object, delimiter: str = ",") -> str:
 
 
 def _templated(
-    source: str, held: Sequence[Line], measures: Sequence[str], batch: Batch, barcode: str
+    made: Any, held: Sequence[Line], measures: Sequence[str], batch: Batch, barcode: str
 ) -> bytes:
     import jinja2
 
     try:
-        text: str = _compile(source).render(
+        text: str = made.render(
             barcode=barcode, lines=held, measures=measures, jobs=batch.jobs, batch=batch.key
         )
     except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:

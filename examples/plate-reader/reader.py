@@ -1,5 +1,4 @@
-"""A plate reader that is only a program: takes worklists out of one folder, writes results into
-another.
+"""A plate reader that is only a program: worklists come in one folder, results go into another.
 
     python examples/plate-reader/reader.py worklists results
 
@@ -86,15 +85,18 @@ class Reader:
         elif manner == "workbook":
             self.write(f"{plate}.xlsx", workbook(rows))
         elif manner == "utf16":
-            self.write(f"{plate}.txt", text.replace(";", "\t").encode("utf-16"))
+            for name in (f"{plate}.txt", f"Copy of {plate}.txt"):
+                self.write(name, text.replace(";", "\t").encode("utf-16"))
         elif manner == "preamble":
             head = "Instrument;Reader 3000\r\nWavelength;450 nm\r\n\r\n"
-            self.write(f"run 7 of today - copy.csv", (head + text).encode("utf-8-sig"))
+            self.write("run 7 of today - copy.csv", (head + text).encode("utf-8-sig"))
         elif manner == "lost":  # one with the barcode of no plate first
             self.write("wrong.csv", text.replace(plate, "NOSUCHPLATE").encode())
             self.write(f"{plate}.csv", text.encode())
         elif manner == "latin":
-            wide = [[*row, note] for row, note in zip(rows, ["Bemerkung", *["µl geprüft"] * 999])]
+            wide = [
+                [*row, "20 µl geprüft" if number else "Notiz"] for number, row in enumerate(rows)
+            ]
             self.write(f"{plate}.csv", table(wide).encode("latin-1"))
         else:
             self.write(f"{plate}.csv", text.encode())
@@ -146,7 +148,7 @@ def main() -> None:
     parser.add_argument("--manners", action="store_true", help="each plate in another way")
     given = parser.parse_args()
     reader = Reader(given.worklists, given.results, given.seconds, given.manners)
-    print(f"reading plates of {given.worklists}", flush=True)
+    print(f"reading plates of {given.worklists}", flush=True)  # noqa: T201
     while True:
         reader.look()
         time.sleep(0.05)

@@ -51,15 +51,13 @@ def start(lab: Lab, reader: PlateReader, **changes: Any) -> str:
     )
 
 
-def work(lab: Lab, campaign: str, until: Callable[[], bool]) -> Standing:
-    """Drive on, by a new process at each pass, until then or to the end."""
+def work(parts: wiring.Parts, until: Callable[[], bool]) -> Standing:
+    """Drive on until then, or to the end."""
     deadline = time.monotonic() + 60
-    while True:
-        standing = lab.drive(campaign)
-        if standing is not Standing.WAITING or until():
-            return standing
-        assert time.monotonic() < deadline, lab.states(campaign)
-        time.sleep(0.02)
+    while (standing := drive(parts)) is not Standing.FINISHED and not until():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return standing
 
 
 def values(lab: Lab, campaign: str) -> dict[int, float]:
@@ -70,22 +68,19 @@ def values(lab: Lab, campaign: str) -> dict[int, float]:
 def test_a_campaign_whose_reader_dies_twice_ends_as_undisturbed(lab: Lab, tmp_path: Path) -> None:
     with reading(tmp_path / "calm", "--seconds", "0") as calm:
         undisturbed = start(lab, calm, name="calm")
-        assert work(lab, undisturbed, lambda: False) is Standing.FINISHED
+        with wiring.driving(lab.build(undisturbed)) as parts:
+            assert work(parts, lambda: False) is Standing.FINISHED
     with reading(tmp_path / "wild", "--seconds", "0.02", "--manners") as reader:
         campaign = start(lab, reader, name="wild")
-        with wiring.driving(lab.build(campaign)) as parts:
-            drive(parts)
-            for enough in (4, 17):
-                deadline = time.monotonic() + 60
-                while len(reader.measured() if reader.log.exists() else ()) < enough:
-                    drive(parts)
-                    assert time.monotonic() < deadline
+        for enough in (4, 17):
+            # Each time the driver is another process, too.
+            with wiring.driving(lab.build(campaign)) as parts:
+                work(parts, lambda: len(reader.measured()) >= enough)  # noqa: B023
                 reader.kill()  # in the middle of a plate
                 assert drive(parts) is Standing.WAITING
                 reader.start()
-            while drive(parts) is not Standing.FINISHED:
-                assert time.monotonic() < deadline + 60, lab.states(campaign)
-                time.sleep(0.01)
+        with wiring.driving(lab.build(campaign)) as parts:
+            assert work(parts, lambda: False) is Standing.FINISHED
     measured = reader.measured()
     assert len(measured) == len(set(measured)) == 30, "nothing is measured twice"
     assert set(lab.states(campaign)) == {"succeeded"}

@@ -1,4 +1,4 @@
-"""Bad files: each is refused whole, with a reason that tells whoever stands at the bench what to do."""
+"""Bad files: each is refused whole, with a reason that tells a bench scientist what to do."""
 
 from __future__ import annotations
 
@@ -41,6 +41,8 @@ TICKETS = tuple(Ticket(key(n), f"P1:A{n}") for n in (1, 2, 3))
 
 def reader(folder: Path, results: dict[str, Any] | None = None, **changes: Any) -> FileDrop:
     """An evaluator of yield and pH, on plates of 96."""
+    (folder / "results").mkdir(parents=True, exist_ok=True)
+    (folder / "worklists").mkdir(exist_ok=True)
     options: dict[str, Any] = {
         "worklist": {"folder": str(folder / "worklists")},
         "results": {"folder": str(folder / "results"), "settle": 0} | (results or {}),
