@@ -211,11 +211,16 @@ BAD = [
         ("sheet1.xml", "declares entities"),
         "a.xlsx",
     ),
-    Bad(
-        "a part that leads elsewhere",
-        packed("../../etc/cron.d/x.xml", b"<x/>"),
-        ("'../../etc/cron.d/x.xml'", "path out of the file"),
-        "a.xlsx",
+    *(
+        Bad(
+            f"a part that leads elsewhere {number}",
+            packed(name, b"<x/>"),
+            (repr(name), "path out of the file"),
+            "a.xlsx",
+        )
+        for number, name in enumerate(
+            ["../../etc/cron.d/x.xml", "/etc/x.xml", "xl/..\\x.xml", "C:x.xml"]
+        )
     ),
     Bad("the old format", bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600), ("old format",), "a.xls"),
     Bad(
@@ -322,6 +327,21 @@ def test_good_rows_count_where_that_is_said(tmp_path: Path) -> None:
         evaluator.parse(Delivery("a", body.encode(), tickets=TICKETS))
 
 
+def test_of_several_attempts_the_open_one_counts(tmp_path: Path) -> None:
+    """A job that failed went out again, on another plate; results by label are of that one."""
+    tickets = (
+        Ticket(key(1), "P0:A1", closed="failed"),
+        Ticket(key(1), "P1:A1"),
+        Ticket(key(2), "P1:A2"),
+        Ticket(key(2), "P0:A2", closed="failed"),
+    )
+    evaluator = reader(tmp_path, {"columns": {"job": "job"}})
+    body = b"job,yield,ph\n1,50,7\n2,60,7\n"
+    assert len(evaluator.parse(Delivery("a", body, tickets=tickets))) == 2
+    with pytest.raises(EvaluatorError, match="well A1 of plate P0 is failed"):
+        reader(tmp_path).parse(Delivery("a", f"{HEAD}P0,A1,5,7\n".encode(), tickets=tickets))
+
+
 def test_a_plate_goes_on_without_a_job_that_was_cancelled(tmp_path: Path) -> None:
     tickets = (TICKETS[0], replace(TICKETS[1], closed="cancelled"), TICKETS[2])
     body = GOOD.replace("68,7.5", "900,7.5").encode()
@@ -350,6 +370,7 @@ def test_what_is_no_result_is_left_alone(tmp_path: Path) -> None:
     (results / "folder.csv").mkdir()
     os.mkfifo(results / "pipe.csv")
     assert evaluator.receive(TICKETS) == []
+    assert evaluator.health().endswith("0 files in " + str(results))
     forged = Delivery("../secret.csv sha256:00", GOOD.encode())
     with pytest.raises(EvaluatorError, match="cannot be moved"):
         evaluator.acknowledge(forged)

@@ -149,13 +149,14 @@ def test_a_template_of_the_user_makes_the_worklist(tmp_path: Path) -> None:
     template = tmp_path / "robot.j2"
     template.write_text(
         "#PLATE {{ barcode }}\n{% for line in lines %}\n"
-        "ASPIRATE;{{ line.well }};{{ line.job.sample.content | csv(';') }};{{ line.label }}\n"
+        "ASPIRATE;{{ line.well }};{{ line.job.sample.content | csv(';') }};{{ line.label }};"
+        "{{ line.job.sample.content }}\n"
         "{% endfor %}\n"
     )
     given = {"folder": str(tmp_path / "worklists"), "template": str(template), "suffix": "gwl"}
     evaluator = molecules(tmp_path, worklist=given)
     evaluator.submit(Batch("c/batch/1", jobs("=C", "C;C"), "P1"))
-    body = '#PLATE P1\nASPIRATE;A1;\'=C;1\nASPIRATE;A2;"C;C";2\n'
+    body = "#PLATE P1\nASPIRATE;A1;'=C;1;'=C\nASPIRATE;A2;\"C;C\";2;C;C\n"
     assert written(tmp_path) == {"P1.gwl": body.encode()}
 
 
