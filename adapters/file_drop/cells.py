@@ -54,6 +54,8 @@ class Sheet:
     rows: Sequence[Sequence[Cell]]
     merged: Sequence[tuple[int, int, int, int]] = field(default=())
     """First row, first column, last row, last column of merged cells, counted from 0."""
+    delimiter: str = ""
+    """Of a text file."""
 
     def at(self, row: int, column: int) -> Cell:
         """The cell there; None beyond the edges."""

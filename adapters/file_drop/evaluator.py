@@ -140,17 +140,20 @@ class FileDrop:
         """
         if not batch.jobs:
             return []
-        if len(batch.jobs) > self._places.size:
-            raise EvaluatorError(
-                f"a worklist takes {self._places.size} jobs, batch {batch.key!r} has "
-                f"{len(batch.jobs)}"
-            )
-        worklists.require_writable(batch, self.capabilities.sample_kinds)
         barcode = issued.barcode(batch)
         for folder in (self._issued.folder, self._inbox.folder):
             folders.make(folder)
-        body = worklists.render(self._style, self._places, batch, barcode)
-        return self._issued.issue(batch, barcode, self._places, body).tickets
+
+        def render() -> bytes:
+            if len(batch.jobs) > self._places.size:
+                raise EvaluatorError(
+                    f"a worklist takes {self._places.size} jobs, batch {batch.key!r} has "
+                    f"{len(batch.jobs)}"
+                )
+            worklists.require_writable(batch, self.capabilities.sample_kinds)
+            return worklists.render(self._style, self._places, batch, barcode)
+
+        return self._issued.issue(batch, barcode, self._places, render).tickets
 
     def receive(self, tickets: Sequence[Ticket]) -> Sequence[Delivery]:
         """Every complete file, but for those about plates of other campaigns or evaluators.

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,17 +47,23 @@ class Issued:
         self._known: dict[str, Record | None] = {}
         self._confirmed: set[str] = set()
 
-    def issue(self, batch: Batch, barcode: str, places: Places, body: bytes) -> Record:
+    def issue(
+        self, batch: Batch, barcode: str, places: Places, render: Callable[[], bytes]
+    ) -> Record:
         """Write the worklist of a batch, unless it went out before.
+
+        Args:
+            render: gives its bytes; not called where they were written before.
 
         Raises:
             EvaluatorError: it cannot be written; or another batch has this barcode.
         """
         name = f"{barcode}.{self._suffix}"
         pending, target = self._records / name, self.folder / name
-        folders.make(self._records)
         record = self.record(barcode)
         if record is None:
+            body = render()
+            folders.make(self._records)
             folders.write(pending, body)
             record = self._write(batch, barcode, places)
         elif record.batch != batch.key or {t.job for t in record.tickets} != {

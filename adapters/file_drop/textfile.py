@@ -107,7 +107,7 @@ def sheets(written: str, delimiter: str = "") -> Iterator[Sheet]:
         if one not in written and not delimiter:
             continue
         try:
-            found.append(Sheet("", list(_rows(written, one))))
+            found.append(Sheet("", list(_rows(written, one)), delimiter=one))
         except csv.Error as error:
             wrong = str(error)
     if wrong and not found:

@@ -160,17 +160,9 @@ class _Table:
             raise WrongCell(f"{place} {error}") from None
 
     def _item(self, row: int) -> Item:
-        sheet, line = self._sheet, self._sheet.line(row)
+        line = self._sheet.line(row)
         try:
-            width = max(self._heading.columns.values()) + 1
-            headed = len(sheet.rows[self._heading.row])
-            if not sheet.name and len(sheet.rows[row]) > max(width, headed):
-                more = [cell for cell in sheet.rows[row][max(width, headed) :] if cell is not None]
-                if more:
-                    raise WrongCell(
-                        f"{line} has {len(sheet.rows[row])} cells, the headings are {headed}; a "
-                        "decimal comma may have split a number: export with another delimiter"
-                    )
+            self._require_whole(row)
             barcode = self._barcode or self._text(row, "barcode")
             well, job = self._text(row, "well"), self._text(row, "job")
             for what, said in (("barcode", barcode), ("well", well), ("job", job)):
@@ -197,6 +189,22 @@ class _Table:
         return Item(
             line, barcode, well, job, tuple(amounts), tuple(wrong), "", failed, when, **told
         )
+
+    def _require_whole(self, row: int) -> None:
+        """Refuse a row that has other cells than there are headings: a number was split.
+
+        Raises:
+            WrongCell: it has.
+        """
+        cells_there, sheet = self._sheet.rows[row], self._sheet
+        headed = max(len(sheet.rows[self._heading.row]), max(self._heading.columns.values()) + 1)
+        # Where commas are both, a row that lacks cells may have had a number split, too.
+        ambiguous = sheet.delimiter == self._form.decimal and len(cells_there) != headed
+        if not sheet.name and (ambiguous or not cells.blank(cells_there[headed:])):
+            raise WrongCell(
+                f"{sheet.line(row)} has {len(cells_there)} cells, the headings are {headed}; a "
+                "decimal comma may have split a number: export with another delimiter"
+            )
 
     def _amounts(self, row: int) -> tuple[list[Amount], list[str], str]:
         """The values of a row, what is wrong with it, and why the reader gives none."""

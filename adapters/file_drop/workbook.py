@@ -173,8 +173,7 @@ def _parse(part: Any, name: str) -> list[tuple[int, int, int, int]]:
                 left, top, right, bottom = range_boundaries(element.get("ref", ""))
                 if left and top and right and bottom:
                     found.append((top - 1, left - 1, bottom - 1, right - 1))
-            if element.tag.endswith("}row"):
-                element.clear()
+            element.clear()
     except DefusedXmlException as error:
         raise EvaluatorError(
             f"its part {quote(name, 60)} declares entities, which may fetch or blow up other "

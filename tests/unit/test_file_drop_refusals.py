@@ -6,16 +6,13 @@ import io
 import os
 import re
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from openpyxl import Workbook
 
-from adapters.file_drop import FileDrop
 from adapters.protocol import (
     Batch,
     Delivery,
@@ -25,53 +22,7 @@ from adapters.protocol import (
     Sample,
     Ticket,
 )
-
-CAMPAIGN = "0b8a2f6e-5b1c-4a57-9a57-2f6c1d3f9f10"
-HEAD = "barcode,well,yield,ph\n"
-GOOD = f"{HEAD}P1,A1,71.5,7\nP1,A2,68,7.5\nP1,A3,12.25,8\n"
-
-
-def key(number: int, campaign: str = CAMPAIGN) -> str:
-    """Key of the job of a candidate."""
-    return f"{campaign}/{number}/reader/1"
-
-
-TICKETS = tuple(Ticket(key(n), f"P1:A{n}") for n in (1, 2, 3))
-
-
-def reader(folder: Path, results: dict[str, Any] | None = None, **changes: Any) -> FileDrop:
-    """An evaluator of yield and pH, on plates of 96."""
-    (folder / "results").mkdir(parents=True, exist_ok=True)
-    (folder / "worklists").mkdir(exist_ok=True)
-    options: dict[str, Any] = {
-        "worklist": {"folder": str(folder / "worklists")},
-        "results": {"folder": str(folder / "results"), "settle": 0} | (results or {}),
-        "measures": {"yield": {"unit": "percent", "lower": 0, "upper": 100}, "ph": ""},
-        "kinds": ["parameters"],
-        "plate": {"wells": 96},
-    }
-    return FileDrop(**options | changes)
-
-
-def book(rows: list[list[Any]], change: Callable[[Any], None] | None = None) -> bytes:
-    """A workbook of one sheet."""
-    made = Workbook()
-    sheet: Any = made.worksheets[0]
-    for row in rows:
-        sheet.append(row)
-    if change:
-        change(sheet)
-    out = io.BytesIO()
-    made.save(out)
-    return out.getvalue()
-
-
-ROWS: list[list[Any]] = [
-    ["barcode", "well", "yield", "ph"],
-    ["P1", "A1", 71.5, 7],
-    ["P1", "A2", 68, 7.5],
-    ["P1", "A3", 12.25, 8],
-]
+from tests.plate_files import CAMPAIGN, GOOD, GRID, HEAD, ROWS, TICKETS, book, grid, key, reader
 
 
 def cell(value: Any, row: int = 2, column: int = 2) -> bytes:
@@ -121,23 +72,6 @@ class Bad:
     tickets: tuple[Ticket, ...] = TICKETS
 
 
-def grid(*, turned: bool = False, barcode: str = "P1", upto: str = "") -> bytes:
-    """A grid of 8 x 12 below a barcode; turned, of 12 x 8."""
-    rows, columns = (12, 8) if turned else (8, 12)
-    across = [chr(65 + n) if turned else str(n + 1) for n in range(columns)]
-    lines = [f"Plate:,{barcode}", "", ",".join(["", *across])]
-    for row in range(rows):
-        side = str(row + 1) if turned else chr(65 + row)
-        lines.append(",".join([side, *["50"] * columns]))
-    return ("\n".join(lines) + upto).encode()
-
-
-GRID: dict[str, Any] = {
-    "layout": "grid",
-    "barcode": {"label": "Plate"},
-    "grids": {"yield": "B4", "ph": "B4"},
-}
-UNIT: dict[str, Any] = {"columns": {"unit": "unit"}}
 LONG: dict[str, Any] = {
     "columns": {"measure": "assay", "value": "result", "unit": "unit"},
 }
@@ -185,6 +119,12 @@ BAD = [
         "a comma that splits a cell",
         text("71.5", "71,5"),
         ("row 2 has 5 cells, the headings are 4", "decimal comma"),
+    ),
+    Bad(
+        "commas that are both",
+        b"barcode,well,yield,ph,note\nP1,A1,71,5\n",
+        ("row 2 has 4 cells, the headings are 5", "another delimiter"),
+        results={"decimal": ","},
     ),
     Bad(
         "a point where the decimal is a comma",
@@ -271,11 +211,16 @@ BAD = [
         ("sheet1.xml", "declares entities"),
         "a.xlsx",
     ),
-    Bad(
-        "a part that leads elsewhere",
-        packed("../../etc/cron.d/x.xml", b"<x/>"),
-        ("'../../etc/cron.d/x.xml'", "path out of the file"),
-        "a.xlsx",
+    *(
+        Bad(
+            f"a part that leads elsewhere {number}",
+            packed(name, b"<x/>"),
+            (repr(name), "path out of the file"),
+            "a.xlsx",
+        )
+        for number, name in enumerate(
+            ["../../etc/cron.d/x.xml", "/etc/x.xml", "xl/..\\x.xml", "C:x.xml"]
+        )
     ),
     Bad("the old format", bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600), ("old format",), "a.xls"),
     Bad(
@@ -382,6 +327,21 @@ def test_good_rows_count_where_that_is_said(tmp_path: Path) -> None:
         evaluator.parse(Delivery("a", body.encode(), tickets=TICKETS))
 
 
+def test_of_several_attempts_the_open_one_counts(tmp_path: Path) -> None:
+    """A job that failed went out again, on another plate; results by label are of that one."""
+    tickets = (
+        Ticket(key(1), "P0:A1", closed="failed"),
+        Ticket(key(1), "P1:A1"),
+        Ticket(key(2), "P1:A2"),
+        Ticket(key(2), "P0:A2", closed="failed"),
+    )
+    evaluator = reader(tmp_path, {"columns": {"job": "job"}})
+    body = b"job,yield,ph\n1,50,7\n2,60,7\n"
+    assert len(evaluator.parse(Delivery("a", body, tickets=tickets))) == 2
+    with pytest.raises(EvaluatorError, match="well A1 of plate P0 is failed"):
+        reader(tmp_path).parse(Delivery("a", f"{HEAD}P0,A1,5,7\n".encode(), tickets=tickets))
+
+
 def test_a_plate_goes_on_without_a_job_that_was_cancelled(tmp_path: Path) -> None:
     tickets = (TICKETS[0], replace(TICKETS[1], closed="cancelled"), TICKETS[2])
     body = GOOD.replace("68,7.5", "900,7.5").encode()
@@ -410,6 +370,7 @@ def test_what_is_no_result_is_left_alone(tmp_path: Path) -> None:
     (results / "folder.csv").mkdir()
     os.mkfifo(results / "pipe.csv")
     assert evaluator.receive(TICKETS) == []
+    assert evaluator.health().endswith("0 files in " + str(results))
     forged = Delivery("../secret.csv sha256:00", GOOD.encode())
     with pytest.raises(EvaluatorError, match="cannot be moved"):
         evaluator.acknowledge(forged)
