@@ -1,5 +1,4 @@
-"""Mosquitto and an instrument behind it, each in a process of its own, which tests start and kill.
-"""
+"""Mosquitto and an instrument behind it, each in a process of its own, which tests start and kill."""
 
 from __future__ import annotations
 
@@ -147,10 +146,10 @@ def instrument(broker: Broker, *arguments: str, **environment: str) -> Iterator[
         found.kill()
 
 
-def options(broker: Broker, **changes: Any) -> dict[str, Any]:
+def options(where: Broker, /, **changes: Any) -> dict[str, Any]:
     """Options of an evaluator of the spectrometer."""
     given: dict[str, Any] = {
-        "broker": broker.url,
+        "broker": where.url,
         "orders": "lab/spectrometer/orders",
         "results": "lab/spectrometer/results",
         "measures": {
@@ -169,9 +168,7 @@ class Publisher:
 
     def __init__(self, broker: Broker, *topics: str, user: str = "", password: str = "") -> None:
         self.heard: list[paho.MQTTMessage] = []
-        self._client = paho.Client(
-            CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5
-        )
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         if user:
             self._client.username_pw_set(user, password)
         self._client.on_message = lambda client, data, message: self.heard.append(message)

@@ -29,8 +29,9 @@ from adapters.protocol import EvaluatorError
 
 PAUSES = (0.2, 30.0)
 """Seconds between two tries to connect: at first, and at most."""
-STAY_AWAY = 30.0
-"""Seconds for which a session is left to another process that took it over."""
+STEADY = 60.0
+"""Seconds after which a connection is a good one. Some brokers do not say that another process took
+the session over; so two that want it at one time pause longer and longer."""
 KEEPALIVE = 20
 """Seconds of silence after which either side looks whether the other is there."""
 TAKEN_OVER = 0x8E
@@ -103,7 +104,8 @@ class Link:
         self._published: dict[int, ReasonCode] = {}
         self._pause = 0.0
         self._not_before = 0.0
-        self._heard = 0.0
+        self._since = self._heard = 0.0
+        self._why = ""
         self.problem = ""
         """Why there is no connection; empty while there is one, or none was tried."""
         self.largest: int | None = None
@@ -116,9 +118,8 @@ class Link:
 
         Blocks for the grace, in seconds, at most, and only while a connection begins.
         """
-        if self._client is not None and self._inbox.starved:
-            self.drop()
-            self._not_before = 0.0
+        if self._inbox.starved:
+            self.close()
         if self._client is None and time.monotonic() >= self._not_before:
             self._begin()
             until = time.monotonic() + grace
@@ -141,7 +142,7 @@ class Link:
             self._state.wait_for(lambda: self._ready or self._client is None, self._access.timeout)
             if self._ready:
                 return
-            client, why = self._client, self.problem or "it does not answer"
+            client, why = self._client, self._why or "it does not answer"
         if client is not None:
             self._end(client, why)
         raise EvaluatorError(self.cannot(why), transient=True)
@@ -159,6 +160,7 @@ class Link:
             ready = self._ready
         if ready:
             with suppress(Exception):
+                self._settle(client)
                 if self._will is not None:
                     said = client.publish(self._will.topic, self._will.gone, qos=1, retain=True)
                     said.wait_for_publish(1.0)
@@ -168,10 +170,16 @@ class Link:
         self._end(client, "")
         self.problem, self._not_before = "", 0.0
 
-    def drop(self) -> None:
-        """Let go of the connection without a word."""
-        if self._client is not None:
-            self._end(self._client, "")
+    def _settle(self, client: _Client) -> None:
+        """Wait until the broker has read all acknowledgements, or a second.
+
+        What is asked of it in the same breath as a new connection is made, some brokers miss. So
+        it is asked for what comes to nothing, and answers in turn.
+        """
+        settled = threading.Event()
+        client.on_unsubscribe = lambda *_: settled.set()
+        client.unsubscribe("assayloop/nothing")
+        settled.wait(1.0)
 
     def _begin(self) -> None:
         """Start to connect; another thread goes on with it.
@@ -212,7 +220,7 @@ class Link:
                 properties.SessionExpiryInterval = min(access.keep_session, 0xFFFF_FFFF)
             asked = {"clean_start": not self._name, "properties": properties}
         with self._state:
-            self._client, self._ready, self.problem = client, False, ""
+            self._client, self._ready, self._why = client, False, ""
             self._published.clear()
         client.connect_async(access.address.host, access.address.port, keepalive=KEEPALIVE, **asked)
         client.loop_start()
@@ -222,10 +230,14 @@ class Link:
         with self._state:
             if self._client is not client:
                 return
-            self._client, self._ready = None, False
+            was_ready, self._client, self._ready = self._ready, None, False
             self._inbox.disconnected()
+            self._why = why
             if why:
-                self.problem = why
+                # What was there a moment ago is perhaps there again at the next try.
+                self.problem = "" if was_ready else why
+                if was_ready and time.monotonic() - self._since > STEADY:
+                    self._pause = 0.0
                 first, longest = PAUSES
                 self._pause = min(max(2 * self._pause, first), longest)
                 # Not all at once, when a broker is back that many wait for.
@@ -275,7 +287,7 @@ class Link:
             said = self._published.pop(sent.mid, None)
             lost = self._client is not client
         if said is None:
-            why = self.problem if lost else f"no answer in {self._access.timeout:g} s"
+            why = self._why if lost else f"no answer in {self._access.timeout:g} s"
             self._end(client, why or "the connection was lost")
             raise Unanswered(f"the broker did not confirm an order on {topic}: {why}")
         if said.value == NOBODY_LISTENS and not unheard:
@@ -335,7 +347,8 @@ class Link:
     def _begun(self) -> None:
         with self._state:
             again, self._was_ready = self._was_ready, True
-            self._ready, self._pause, self._heard = True, 0.0, time.monotonic()
+            self._ready, self._since, self._heard = True, time.monotonic(), time.monotonic()
+            self.problem = ""
             self._state.notify_all()
         if again:
             self._on_return()
@@ -360,8 +373,7 @@ class Link:
                 why = f"it ended the connection: {_refusal(code)}"
         self._end(current, why)
         if flags.is_disconnect_packet_from_server and code.value == TAKEN_OVER:
-            self._not_before = time.monotonic() + STAY_AWAY
-            self.problem = ""  # what comes is received, by the other
+            self._not_before = time.monotonic() + PAUSES[1]  # what comes, the other receives
 
     def _message(self, client: paho.Client, data: Any, message: paho.MQTTMessage) -> None:
         if client is self._client:
