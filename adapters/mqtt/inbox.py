@@ -17,7 +17,7 @@ from adapters.protocol import Delivery
 LARGEST = 64_000_000
 """Bytes of all messages held at one time; a single larger one is held alone."""
 REMEMBERED = 10_000
-"""Names of messages that were stored while no connection could say so to the broker."""
+"""Messages that are stored, of which a connection that was lost may not have told the broker."""
 
 Acknowledge = Callable[[int], None]
 
@@ -30,7 +30,9 @@ class Held:
     job: str | None
     """Key of the job that it names, as far as that can be seen."""
     numbers: set[int] = field(default_factory=set)
-    """The broker's, for the messages of the present connection."""
+    """The broker's, which stay the same when it sends them again."""
+    present: set[int] = field(default_factory=set)
+    """Those that came by the present connection, and may be acknowledged by it."""
 
 
 def reference(topic: str, body: bytes, correlation: bytes) -> str:
@@ -49,7 +51,7 @@ class Inbox:
     def __init__(self, window: int) -> None:
         self._window = window
         self._held: OrderedDict[str, Held] = OrderedDict()
-        self._stored: OrderedDict[str, None] = OrderedDict()
+        self._stored: OrderedDict[tuple[str, int], None] = OrderedDict()
         self._guard = threading.RLock()
         self._acknowledge: Acknowledge | None = None
         self._let_go = False
@@ -61,11 +63,11 @@ class Inbox:
             self._let_go = False
 
     def disconnected(self) -> None:
-        """The connection has ended, and with it what its messages were numbered."""
+        """The connection has ended; what it brought comes again by another."""
         with self._guard:
             self._acknowledge = None
             for held in self._held.values():
-                held.numbers.clear()
+                held.present.clear()
 
     @property
     def starved(self) -> bool:
@@ -85,8 +87,7 @@ class Inbox:
         """
         name = delivery.reference
         with self._guard:
-            if again and name in self._stored:
-                del self._stored[name]
+            if again and (name, number) in self._stored:
                 self._say(number)
                 return
             held = self._held.get(name)
@@ -99,6 +100,7 @@ class Inbox:
                 held = self._held[name] = Held(delivery, job)
             if number:
                 held.numbers.add(number)
+                held.present.add(number)
 
     def deliveries(self) -> list[Delivery]:
         """All that is held, in the order in which it came."""
@@ -115,12 +117,11 @@ class Inbox:
             held = self._held.pop(name, None)
             if held is None:
                 return None
-            if self._acknowledge is None or not held.numbers:
-                self._stored[name] = None
-                if len(self._stored) > REMEMBERED:  # it is handed over again then, and no harm
-                    self._stored.popitem(last=False)
-            for number in sorted(held.numbers):
+            for number in sorted(held.present):
                 self._say(number)
+            self._stored.update(dict.fromkeys((name, number) for number in held.numbers))
+            while len(self._stored) > REMEMBERED:  # it is handed over again then, and no harm
+                self._stored.popitem(last=False)
             return held.job
 
     def _say(self, number: int) -> None:
