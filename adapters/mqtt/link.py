@@ -106,6 +106,7 @@ class Link:
         self._not_before = 0.0
         self._since = self._heard = 0.0
         self._why = ""
+        self._hangs_until = 0.0
         self.problem = ""
         """Why there is no connection; empty while there is one, or none was tried."""
         self.largest: int | None = None
@@ -136,6 +137,8 @@ class Link:
         Raises:
             EvaluatorError: there is none within the time; says why.
         """
+        if time.monotonic() < self._hangs_until:
+            raise EvaluatorError(self.cannot("it does not answer"), transient=True)
         if self._client is None:
             self._begin()
         with self._state:
@@ -144,7 +147,7 @@ class Link:
                 return
             client, why = self._client, self._why or "it does not answer"
         if client is not None:
-            self._end(client, why)
+            self._hangs(client, why)
         raise EvaluatorError(self.cannot(why), transient=True)
 
     def cannot(self, why: str) -> str:
@@ -249,6 +252,11 @@ class Link:
             with suppress(OSError, AttributeError):
                 open_socket.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]
 
+    def _hangs(self, client: _Client, why: str) -> None:
+        """The broker took its whole time: for as long again nobody waits for it."""
+        self._end(client, why)
+        self._hangs_until = time.monotonic() + self._access.timeout
+
     # Saying ------------------------------------------------------------------------------------
 
     def publish(
@@ -288,7 +296,10 @@ class Link:
             lost = self._client is not client
         if said is None:
             why = self._why if lost else f"no answer in {self._access.timeout:g} s"
-            self._end(client, why or "the connection was lost")
+            if lost:
+                self._end(client, why or "the connection was lost")
+            else:
+                self._hangs(client, why)
             raise Unanswered(f"the broker did not confirm an order on {topic}: {why}")
         if said.value == NOBODY_LISTENS and not unheard:
             what = f"nobody listens to {topic}, and the broker kept nothing"

@@ -92,7 +92,7 @@ def main() -> None:
         client.tls_set(given.ca)
     if given.user:
         client.username_pw_set(given.user, os.environ["MQTT_PASSWORD"])
-    client.reconnect_delay_set(1, 5)
+    client.reconnect_delay_set(1, 2)
     orders: queue.Queue[paho.MQTTMessage] = queue.Queue()
 
     def connected(client: paho.Client, *_: object) -> None:
@@ -101,6 +101,8 @@ def main() -> None:
     client.on_connect = connected
     client.on_subscribe = lambda *_: print("ready", flush=True)  # noqa: T201
     client.on_message = lambda client, data, message: orders.put(message)
+    confirmed: set[int] = set()
+    client.on_publish = lambda client, data, mid, *_: confirmed.add(mid)
     kept = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
     kept.SessionExpiryInterval = 7 * 86_400
     host, _, port = given.broker.rpartition(":")
@@ -114,8 +116,9 @@ def main() -> None:
             client.ack(message.mid, message.qos)
         answer = spectrometer.answer(json.loads(message.payload))
         said = client.publish(given.results, json.dumps(answer), qos=1)
-        while not said.is_published():  # the client sends it again once the broker is back
+        while said.mid not in confirmed:  # the client sends it again once the broker is back
             time.sleep(0.005)
+        confirmed.discard(said.mid)
         if not given.careless:
             client.ack(message.mid, message.qos)
 
