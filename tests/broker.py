@@ -1,4 +1,4 @@
-"""Mosquitto and an instrument behind it, each in a process of its own, which tests start and kill."""
+"""Mosquitto and an instrument behind it, in processes of their own, which tests start and kill."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +82,6 @@ class Broker:
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
-        """It hangs no more."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
-
     def kill(self) -> None:
         """What a power cut does."""
         if self._process is not None:
@@ -107,6 +103,39 @@ def broker(folder: Path, *lines: str, tls: bool = False) -> Iterator[Broker]:
         yield found
     finally:
         found.kill()
+
+
+class Wire:
+    """A wire to a broker, which may be cut so that nothing comes back, while all gets there."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"mqtt://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.mute = False
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self._listener.close()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(("127.0.0.1", self._broker.port))
+                for pair in ((near, far, False), (far, near, True)):
+                    threading.Thread(target=self._carry, args=pair, daemon=True).start()
+
+    def _carry(self, source: socket.socket, to: socket.socket, back: bool) -> None:
+        muted = False
+        with suppress(OSError):
+            while said := source.recv(65_536):
+                muted = muted or (back and self.mute)  # nothing may be missing in between
+                if not muted:
+                    to.sendall(said)
+        with suppress(OSError):
+            to.shutdown(socket.SHUT_WR)
 
 
 class Instrument:

@@ -26,7 +26,7 @@ from paho.mqtt.properties import Properties
 
 def measure(sample: dict[str, Any]) -> dict[str, Any]:
     """What becomes of a sample: values by measure, or why there are none."""
-    content = sample.get("content")
+    content: Any = sample.get("content")
     try:
         temperature, ph = float(content["temperature"]), float(content["ph"])
     except (TypeError, KeyError, ValueError):
