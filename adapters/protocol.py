@@ -14,8 +14,8 @@ The order in which the core calls an evaluator::
     cancel(tickets)              where the capabilities say so
 
 What only some evaluators do is a protocol of its own, which the core looks for: :class:`Weighted`,
-:class:`Refusing`, :class:`Listening`, :class:`Progressing`, :class:`Checkable`, :class:`Closable`,
-:class:`Entering`.
+:class:`Sourced`, :class:`Refusing`, :class:`Listening`, :class:`Progressing`, :class:`Checkable`,
+:class:`Closable`, :class:`Entering`.
 """
 
 from __future__ import annotations
@@ -246,6 +246,27 @@ class Weighted(Protocol):
 
         Raises:
             EvaluatorError: the file or its card cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of code that decides what is measured."""
+
+    file: Path
+    sha256: str
+
+
+@runtime_checkable
+class Sourced(Protocol):
+    """What an evaluator is, too, whose code lies with its user and may change between two runs."""
+
+    def sources(self) -> Sequence[Source]:
+        """The files as they are now. Cheap: runs nothing of them.
+
+        Raises:
+            EvaluatorError: one cannot be read.
         """
         ...
 
