@@ -40,6 +40,10 @@ class PlateReader:
             self._process.communicate()
             self._process = None
 
+    def died(self) -> bool:
+        """Whether it has died by itself."""
+        return self._process is not None and self._process.poll() is not None
+
     def measured(self) -> list[str]:
         """Barcode and well of each measurement, in order."""
         if not self.log.exists():

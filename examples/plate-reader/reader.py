@@ -16,6 +16,7 @@ import csv
 import io
 import math
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -26,9 +27,10 @@ MANNERS = ["half", "hold", "together", "workbook", "utf16", "preamble", "lost", 
 class Reader:
     """The instrument."""
 
-    def __init__(self, worklists: Path, results: Path, seconds: float, manners: bool) -> None:
+    def __init__(self, given: argparse.Namespace) -> None:
+        worklists, results = given.worklists, given.results
         self.worklists, self.results = worklists, results
-        self.seconds, self.manners = seconds, manners
+        self.seconds, self.manners, self.cuts = given.seconds, given.manners, given.power_cuts
         self.inside = results.parent / "reader"
         """What the instrument knows by itself: plates in it, and every well that it measured."""
         for folder in (worklists, results, self.inside):
@@ -57,6 +59,8 @@ class Reader:
                     file.write(f"{name} {known[name]}\n")
                     file.flush()
                     os.fsync(file.fileno())
+                if len(known) in self.cuts:
+                    os.kill(os.getpid(), signal.SIGKILL)
             at = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
             value = known[name].replace(".", ",")
             rows.append([worklist.stem, well["well"], value, "0,5", at])
@@ -146,8 +150,11 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--seconds", type=float, default=0.2, help="that a well takes")
     parser.add_argument("--manners", action="store_true", help="each plate in another way")
+    parser.add_argument(
+        "--power-cuts", type=int, nargs="*", default=[], metavar="N", help="die after N wells"
+    )
     given = parser.parse_args()
-    reader = Reader(given.worklists, given.results, given.seconds, given.manners)
+    reader = Reader(given)
     print(f"reading plates of {given.worklists}", flush=True)  # noqa: T201
     while True:
         reader.look()

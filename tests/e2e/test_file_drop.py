@@ -70,14 +70,16 @@ def test_a_campaign_whose_reader_dies_twice_ends_as_undisturbed(lab: Lab, tmp_pa
         undisturbed = start(lab, calm, name="calm")
         with wiring.driving(lab.build(undisturbed)) as parts:
             assert work(parts, lambda: False) is Standing.FINISHED
-    with reading(tmp_path / "wild", "--seconds", "0.02", "--manners") as reader:
+    cuts = ["--manners", "--power-cuts", "4", "17"]
+    with reading(tmp_path / "wild", "--seconds", "0.01", *cuts) as reader:
         campaign = start(lab, reader, name="wild")
-        for enough in (4, 17):
+        for cut in (4, 17):
             # Each time the driver is another process, too.
             with wiring.driving(lab.build(campaign)) as parts:
-                work(parts, lambda: len(reader.measured()) >= enough)  # noqa: B023
-                reader.kill()  # in the middle of a plate
+                work(parts, reader.died)
                 assert drive(parts) is Standing.WAITING
+                assert len(reader.measured()) == cut, "in the middle of a plate"
+                reader.kill()
                 reader.start()
         with wiring.driving(lab.build(campaign)) as parts:
             assert work(parts, lambda: False) is Standing.FINISHED
