@@ -241,16 +241,21 @@ class Link:
                 self.problem = "" if was_ready else why
                 if was_ready and time.monotonic() - self._since > STEADY:
                     self._pause = 0.0
-                first, longest = PAUSES
-                self._pause = min(max(2 * self._pause, first), longest)
-                # Not all at once, when a broker is back that many wait for.
-                self._not_before = time.monotonic() + self._pause * random.uniform(0.8, 1.2)  # noqa: S311
+                self._lengthen()
             self._state.notify_all()
         # Its thread ends by itself once its socket does; what it had not sent, it never will.
         open_socket = client.socket()
         if open_socket is not None:
             with suppress(OSError, AttributeError):
                 open_socket.shutdown(socket.SHUT_RDWR)  # type: ignore[attr-defined]
+
+    def _lengthen(self) -> None:
+        """Pause longer before the next look; not for each of many orders that fail at one time."""
+        at, (first, longest) = time.monotonic(), PAUSES
+        if at >= self._not_before:
+            self._pause = min(max(2 * self._pause, first), longest)
+            # Not all at once, when a broker is back that many wait for.
+            self._not_before = at + self._pause * random.uniform(0.8, 1.2)  # noqa: S311
 
     def _hangs(self, client: _Client, why: str) -> None:
         """The broker took its whole time: for as long again nobody waits for it."""
