@@ -209,5 +209,5 @@ def test_faults_that_are_none_are_refused(
 
 def test_a_state_that_cannot_be_kept_is_named(tmp_path: Path) -> None:
     chaos = Chaos(tmp_path / "no" / "folder" / "s", MEASURES)
-    with pytest.raises(EvaluatorError, match="option 'state'.*may be written to"):
+    with pytest.raises(EvaluatorError, match=r"option 'state'.*may be written to"):
         chaos.submit(Batch("b", (job(),)))
