@@ -388,7 +388,11 @@ def _spoilt(fault: str, measure: Measure | None) -> dict[str, object]:
             return {"value": measure.upper + abs(measure.upper) + 1}
         if measure.lower is not None:
             return {"value": measure.lower - abs(measure.lower) - 1}
-    return {"nan": {"value": "NaN"}, "infinite": {"value": "Infinity"}}.get(fault, {})
+    values: dict[str, dict[str, object]] = {
+        "nan": {"value": "NaN"},
+        "infinite": {"value": "Infinity"},
+    }
+    return values.get(fault, {})
 
 
 def _rates(faults: float | Mapping[str, float]) -> dict[str, float]:

@@ -10,6 +10,7 @@ import pytest
 
 from adapters.chaos import FAULTS, Chaos, handed_over, runs
 from adapters.checks import refusals
+from adapters.declared import Measures
 from adapters.protocol import (
     Batch,
     Delivery,
@@ -23,7 +24,7 @@ from adapters.protocol import (
 )
 from adapters.testing import EvaluatorConformance
 
-MEASURES = {"score": {"unit": "percent", "lower": 0.0, "upper": 100.0}, "level": "mg"}
+MEASURES: Measures = {"score": {"unit": "percent", "lower": 0.0, "upper": 100.0}, "level": "mg"}
 
 
 def job(number: int = 1) -> Job:

@@ -65,7 +65,7 @@ def lab(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def start(lab: Lab, count: int, state: Path, **options: Any) -> str:
     """Begin a campaign of that many jobs on chaos."""
     given = {"state": str(state), "measures": MEASURES, "seed": 7, "delay": 0.02} | options
-    part = {"use": "chaos", "measures": ["score"], "options": given}
+    part: dict[str, Any] = {"use": "chaos", "measures": ["score"], "options": given}
     part |= {"timeout": 1.0, "backoff": 0.001}
     return lab.start(
         evaluators=[part],
