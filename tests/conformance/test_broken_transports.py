@@ -424,7 +424,7 @@ CHECKS = sorted(name for name in dir(EvaluatorConformance) if name.startswith("t
 @pytest.mark.parametrize(
     ("broken", "check", "message"),
     BROKEN,
-    ids=[b.__name__ for b, _, _ in BROKEN],  # type: ignore[attr-defined]
+    ids=[b.__name__ for b, _, _ in BROKEN],
 )
 def test_the_kit_finds_it(
     broken: Callable[[Laboratory], Evaluator], check: str, message: str
