@@ -27,6 +27,7 @@ from adapters.function import FunctionEvaluator, evaluator
 from adapters.http_service import HttpEvaluator
 from adapters.manual import Manual
 from adapters.mnist_classifier import MnistClassifier
+from adapters.mqtt import MqttEvaluator
 from adapters.protocol import (
     Batch,
     Capabilities,
