@@ -179,8 +179,10 @@ class WorkerProcess:
         if self._too_much:
             return ProgramError(f"it wrote more than {LARGEST:,} bytes and was stopped")
         if code < 0:
+            # Somebody from outside: another try may help. A crash is the program's own.
+            outside = -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)
             name = signal.Signals(-code).name
-            return ProgramError(f"it was ended by {name}{self._said()}")
+            return ProgramError(f"it was ended by {name}{self._said()}", transient=outside)
         what = f"it ended with exit code {code}" + ("" if code else " and gave no answer")
         return ProgramError(f"{what}{self._said()}", transient=code == TRY_LATER)
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from db import repository
 from db.ledger import Draft
-from db.models import Job
+from db.models import Candidate, Job
 from db.states import JobState, move
 from orchestrator.lab import Lab
 from orchestrator.spec.model import Constraint
@@ -30,15 +30,17 @@ def settle(session: Session, draft: Draft, lab: Lab, candidates: Iterable[int]) 
             replicates.reduce(valuing.standing(session, draft, lab, candidate))
         )
         ended = _ended(draft, lab, candidate, jobs)
+        approved = _approved(session, lab, candidate, jobs)
         for job in jobs:  # in the order of the spec: a gate that closes closes those behind it
             if job.state == JobState.DRAFT:
-                _settle(draft, lab, job, known, ended, approved=_approved(lab, jobs))
+                _settle(draft, lab, job, known, ended, approved=approved)
 
 
-def _approved(lab: Lab, jobs: Iterable[Job]) -> bool:
-    """Whether a person has approved the candidate of these jobs: then some of them went on."""
+def _approved(session: Session, lab: Lab, candidate: int, jobs: Iterable[Job]) -> bool:
+    """Whether a person has approved a candidate: by choosing it, or so that some of it went on."""
+    row = session.get(Candidate, (lab.campaign, candidate))
     waits = (JobState.DRAFT, JobState.AWAITING_APPROVAL, JobState.CANCELLED, JobState.REJECTED)
-    return any(
+    return (row is not None and row.source == "edited") or any(
         lab.approves(lab.part(job.evaluator)) and (job.attempts or job.state not in waits)
         for job in jobs
     )

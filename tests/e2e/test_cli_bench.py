@@ -9,7 +9,9 @@ import sys
 import time
 import urllib.request
 
-from orchestrator import Campaign
+from orchestrator import Campaign, opening, wiring
+from orchestrator.settings import Settings
+from orchestrator.verbs import batches
 from tests.e2e.terminal import Terminal
 
 MANUAL = """\
@@ -62,6 +64,36 @@ def test_a_day_at_the_bench(terminal: Terminal) -> None:
     assert best["objective"] == 2.0
     values = terminal("history", "hand", "--json").json
     assert [one["value"] for one in values] == [10_000.0, 2.0, 3.0]
+
+
+def test_thirty_evaluations_by_hand_over_two_drivers_that_die(terminal: Terminal) -> None:
+    """A scripted person, who is at it whoever drives, and drivers that end in the middle."""
+    text = MANUAL.replace("approval: required\n", "").replace("evaluations: 3}", "evaluations: 30}")
+    text = text.replace("initial: 3, batch: 3", "initial: 5, batch: 5")
+    text = text.replace("lower: 0}}}", "lower: 0}}, batch_size: 2}")
+    (terminal.folder / "hand.yaml").write_text(text)
+    entered = 0
+    for pause in range(100):
+        if pause in (2, 4):
+            # A driver that dies between two commits, as any may.
+            parts = wiring.build(opening.database(Settings.read()), _campaign("hand"))
+            batches.intend(parts, "manual", parts.evaluators["manual"])
+        if drive(terminal) == "finished":
+            break
+        waiting = terminal("jobs", "list", "hand", "--json", "--state", "submitted").json
+        assert waiting
+        for job in waiting:
+            value = f"potency={10 + job['candidate']}"
+            assert terminal("result", "enter", "hand", job["job"], value).code == 0
+            entered += 1
+    assert entered == 30
+    values = terminal("history", "hand", "--json").json
+    assert sorted(one["value"] for one in values) == [10.0 + n for n in range(1, 31)]
+    assert terminal("audit", "verify").code == 0
+
+
+def _campaign(name: str) -> str:
+    return opening.campaign(opening.database(Settings.read()), name).id
 
 
 def test_earlier_measurements_are_taken_in(terminal: Terminal) -> None:

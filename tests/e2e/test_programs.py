@@ -20,7 +20,7 @@ from adapters.protocol import Batch, EvaluatorError, Job, OptionError, Outcome, 
 from adapters.python_source import PythonSource
 from db.models import Measurement
 from db.session import Database
-from orchestrator import wiring
+from orchestrator import driver, wiring
 from orchestrator.driver import Standing
 from orchestrator.spec.file import read
 from orchestrator.verbs import sources
@@ -171,7 +171,8 @@ def test_workers_go_when_their_driver_is_killed(functions: Path) -> None:
         ("sleep 60", "failed", False, "no answer within 1 s"),
         ("sleep 60 & sleep 60", "failed", False, "no answer within 1 s"),
         ("yes | head -c 40000000", "failed", False, "more than 16,000,000 bytes"),
-        ("kill -9 $$", "failed", False, "SIGKILL"),
+        ("kill -9 $$", "failed", True, "SIGKILL"),
+        ("kill -11 $$", "failed", False, "SIGSEGV"),
     ],
 )
 def test_how_a_program_ends_is_its_outcome(
@@ -245,6 +246,55 @@ def test_the_example_runs_to_its_end(lab: Lab, name: str) -> None:
     assert len(lab.rows(Measurement, campaign)) == 30
     left = set(psutil.Process().children()) - before
     assert [one for one in left if "python_worker" in " ".join(one.cmdline())] == []
+
+
+@pytest.mark.parametrize("use", ["python", "command"])
+def test_a_worker_that_is_killed_twice_costs_nothing(lab: Lab, use: str) -> None:
+    """The campaign ends as the undisturbed one, and nothing is lost."""
+    where = ROOT / "examples"
+    options: dict[str, Any] = {"measures": MEASURES, "kinds": ["parameters"], "idempotent": True}
+    if use == "python":
+        options["function"] = f"{where}/python-assay/my_assay.py:reactor"
+    else:
+        program = lab.folder / "kept.sh"
+        single = where / "command-assay" / "measure.py"
+        loop = f'while read -r line; do echo "$line" | {sys.executable} {single}; echo; done'
+        program.write_text(f"#!/bin/sh\n{loop}\n")
+        program.chmod(0o755)
+        options |= {"command": [str(program)], "kept": True}
+    parameters = [
+        {"name": "temperature", "lower": 20, "upper": 120},
+        {"name": "time", "lower": 5, "upper": 90},
+    ]
+    part = {"use": use, "measures": ["yield"], "options": options, "backoff": 0.01}
+    found = []
+    for name, kills in (("calm", ()), ("rough", (8, 17))):
+        campaign = lab.start(
+            name=name,
+            space={"kind": "box", "parameters": parameters},
+            evaluators=[part],
+            objective={"direction": "maximize", "terms": [{"measure": "yield"}]},
+            budget={"evaluations": 30},
+        )
+        left = list(kills)
+
+        def disturb(glance: driver.Glance, left: list[int] = left) -> None:
+            if left and glance.evaluations >= left[0]:
+                left.pop(0)
+                for one in psutil.Process().children():
+                    said = " ".join(one.cmdline())
+                    if "python_worker" in said or "kept.sh" in said:
+                        one.kill()
+
+        with wiring.driving(lab.build(campaign)) as parts:
+            assert driver.drive(parts, observe=disturb) is Standing.FINISHED
+        assert left == []
+        rows = {row.candidate: row.value for row in lab.rows(Measurement, campaign)}
+        found.append((lab.campaign(campaign).best, rows))
+        if kills:
+            assert sum(job.attempts for job in lab.jobs(campaign)) > 30, "nobody was killed"
+    assert found[0] == found[1]
+    assert len(found[0][1]) == 30
 
 
 def test_a_changed_file_is_kept_and_said(lab: Lab, functions: Path) -> None:
