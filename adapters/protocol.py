@@ -14,8 +14,8 @@ The order in which the core calls an evaluator::
     cancel(tickets)              where the capabilities say so
 
 What only some evaluators do is a protocol of its own, which the core looks for: :class:`Weighted`,
-:class:`Refusing`, :class:`Listening`, :class:`Progressing`, :class:`Checkable`, :class:`Closable`,
-:class:`Entering`.
+:class:`Sourced`, :class:`Refusing`, :class:`Listening`, :class:`Progressing`, :class:`Checkable`,
+:class:`Closable`, :class:`Entering`.
 """
 
 from __future__ import annotations
@@ -199,6 +199,9 @@ class OutcomeStatus(StrEnum):
     """The job was tried and gave nothing; another attempt is the core's decision."""
     REJECTED = "rejected"
     """The evaluator will never measure this sample."""
+    DOUBTFUL = "doubtful"
+    """The evaluator took the job and knows nothing of it any more; the core parks it, and a person
+    says whether it ran. For an evaluator that is not idempotent: any other is asked again."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +212,7 @@ class Outcome:
     status: OutcomeStatus
     readings: tuple[Reading, ...] = ()
     reason: str = ""
-    """Why it failed or was rejected, for a person."""
+    """Why it failed, was rejected or is in doubt, for a person."""
     transient: bool = field(default=False)
     """Whether another attempt may help."""
     suspect: str = ""
@@ -243,6 +246,27 @@ class Weighted(Protocol):
 
         Raises:
             EvaluatorError: the file or its card cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of code that decides what is measured."""
+
+    file: Path
+    sha256: str
+
+
+@runtime_checkable
+class Sourced(Protocol):
+    """What an evaluator is, too, whose code lies with its user and may change between two runs."""
+
+    def sources(self) -> Sequence[Source]:
+        """The files as they are now. Cheap: runs nothing of them.
+
+        Raises:
+            EvaluatorError: one cannot be read.
         """
         ...
 

@@ -31,6 +31,8 @@ def create(name: str, options: Mapping[str, object]) -> Evaluator:
         EvaluatorError: no evaluator has that name, two packages have it, or its code cannot be
             loaded.
     """
+    if ":" in name:  # a function of the user's own, as a spec may name it in the place of a package
+        return create("python", {"function": name, **options})
     target = _load(_entry_point(name))
     return build(target, name, options)
 

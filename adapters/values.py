@@ -56,7 +56,7 @@ def read(text: str, decimal: str = ".") -> Written:
         raise ValueError(f"{shown} is no number; write such as 0.71, 0.71±0.02 or <0.5")
     value = float(found["value"])
     if not math.isfinite(value):
-        raise ValueError(f"{shown} is larger than any number that can be kept")
+        raise ValueError(f"{shown} is larger than any number, which is no measurement")
     return Written(
         value=value,
         std=None if found["std"] is None else float(found["std"]),

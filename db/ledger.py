@@ -41,6 +41,7 @@ KINDS = frozenset(
         *("propose", "decode", "tell", "record", "refit", "correct", "flag", "sign"),
         *("submit", "ticket", "deliver", "refuse", "park", "resolve", "lose", "expire"),
         *("approve", "reject", "edit", "cancel", "requeue", "start", "enter", "confirm"),
+        *("source",),
         *("unreachable", "campaign", "model", "import", "key", "revoke key"),
         *("account", "disable", "role", "password", "token", "logout"),
     }

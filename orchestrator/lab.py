@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
-from adapters.protocol import Evaluator
+from adapters.protocol import Closable, Evaluator
 from db import lease, repository
 from db.heartbeat import Heartbeat
 from db.ledger import Actor, Draft, append
@@ -74,6 +74,13 @@ class Lab:
         if left < lease.EXPIRY_S * MICROSECONDS / 2:
             with self.write():  # renews it
                 pass
+
+    def close(self) -> None:
+        """Have evaluators let go of what they hold; what is under way elsewhere goes on."""
+        for evaluator in self.evaluators.values():
+            if isinstance(evaluator, Closable):
+                with suppress(Exception):  # a stranger's adapter may raise anything
+                    evaluator.close()
 
     def rest(self, seconds: float) -> None:
         """Wait; a driver that is overtaken meanwhile, no longer."""

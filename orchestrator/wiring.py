@@ -289,6 +289,7 @@ def driving(parts: Parts) -> Iterator[Parts]:
         raise _overtaken(parts, lost) from None
     finally:
         parts.heart = None
+        parts.close()
         with parts.database.write(parts.campaign) as session:
             lease.release(session, parts.grip)
         parts.grip = None

@@ -17,6 +17,7 @@ from adapters.protocol import (
     Delivery,
     Evaluator,
     EvaluatorError,
+    Incoming,
     Job,
     Outcome,
     Sample,
@@ -43,6 +44,22 @@ class Bench(ABC):
 
     def non_finite_samples(self) -> Sequence[Sample]:
         """Samples for which a measure comes out as NaN or infinite, if there are such."""
+        return ()
+
+    def restart_counterpart(self) -> bool:
+        """Stop what the evaluator talks to, and start it again; whether that was done."""
+        return False
+
+    def unreachable(self) -> Evaluator | None:
+        """An evaluator with a method ``health`` whose counterpart is not there, if there can be."""
+        return None
+
+    def signed_callback(self) -> Incoming | None:
+        """A request as the counterpart signs it, for an evaluator that accepts callbacks."""
+        return None
+
+    def secrets(self) -> Sequence[str]:
+        """Secrets that the evaluator was given; the kit looks for them where people look."""
         return ()
 
     def target(self) -> object:

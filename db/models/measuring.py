@@ -62,7 +62,8 @@ class Attempt(Base):
     number: Mapped[int] = number_key()
     batch: Mapped[int]
     state: Mapped[str]
-    """submitting, submitted, unconfirmed, delivered, succeeded, failed, timed out, cancelled."""
+    """submitting, submitted, unconfirmed, delivered, succeeded, failed, doubtful, timed out,
+    cancelled."""
     reason: Mapped[str]
     reference: Mapped[str]
     """The evaluator's own name for it."""

@@ -110,6 +110,11 @@ COMMANDS = (
     Command(
         "evaluators list", "campaigns.evaluators:list_evaluators", "List evaluators and measures."
     ),
+    Command(
+        "evaluators new",
+        "campaigns.new_evaluator:new",
+        "Write a package for an evaluator of your own.",
+    ),
     Command("models list", "models.list_and_show:list_models", "List the models of latent spaces."),
     Command(
         "models show",

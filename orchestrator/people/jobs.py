@@ -142,7 +142,8 @@ def resolve(
         draft = Draft("resolve", {"reason": reason, "ran": ran})
         if ran:
             state = move(found.key, found.state, JobState.SUBMITTED)
-            draft.set("attempt", job=job, number=found.attempts, state="submitted")
+            said = f"{endings.RAN}{reason}"
+            draft.set("attempt", job=job, number=found.attempts, state="submitted", reason=said)
         else:
             state = move(found.key, found.state, JobState.QUEUED)
             endings.end_attempt(draft, found, "failed", f"did not run: {reason}")

@@ -149,7 +149,8 @@ class EvaluatorSpec(Part):
     """One evaluator and what is wanted of it."""
 
     use: str
-    """Name of the evaluator, as ``assayloop evaluators list`` prints it."""
+    """Name of the evaluator, as ``assayloop evaluators list`` prints it; or a function of your own,
+    ``./my_assay.py:reactor`` beside the spec, or ``module:function``."""
     name: str = ""
     """What jobs, keys, limits and pages call it, so that a spec may use the same transport twice;
     lower-case letters, digits, ``.``, ``-`` and ``_``. The name in ``use`` if absent."""
@@ -192,8 +193,8 @@ class EvaluatorSpec(Part):
     def _named(self) -> EvaluatorSpec:
         """Name it after what it uses, which is not as if somebody had written that."""
         if not self.name:
-            self.__dict__["name"] = self.use
-        elif self.name != self.use and not _NAME.fullmatch(self.name):
+            self.__dict__["name"] = self.use.rpartition(":")[2]
+        elif self.name != self.use.rpartition(":")[2] and not _NAME.fullmatch(self.name):
             raise misplaced(f"{self.name!r}: {_NAMES}", "name")
         return self
 

@@ -21,7 +21,7 @@ from adapters.protocol import (
     Refusing,
     Ticket,
 )
-from db import repository
+from db import artifacts, repository
 from db.ledger import Draft
 from db.models import Attempt, Job
 from db.session import now
@@ -29,15 +29,18 @@ from db.states import JobState, move
 from orchestrator.lab import Lab
 from orchestrator.verbs.endings import end_attempt, fail, follow
 
-WAITING = (JobState.SUBMITTED, JobState.RUNNING, JobState.TIMED_OUT, JobState.PARKED)
-"""States in which an evaluator may still deliver: a late result is kept too, and one of a job that
-is in doubt settles it."""
+WAITING = (JobState.SUBMITTED, JobState.RUNNING, JobState.TIMED_OUT)
+"""States in which an evaluator is asked for results; a late one is kept too. A job in doubt is not
+asked for, but what comes of it by itself settles it."""
 
 SENT = (JobState.SUBMITTED, JobState.RUNNING)
 """States of a job of which the evaluator has said that it has it."""
 
 AWAITED = ("submitted", "timed out")
 """States of an attempt that a delivery can answer; of a parked job, ``submitting`` too."""
+
+
+UNKNOWN = "answers no job that is open in this campaign"
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,12 @@ def take(lab: Lab, name: str, evaluator: Evaluator, delivery: Delivery) -> Taken
         open_ones = [(job, one) for job, one in mine if _awaits(job, one)]
         if open_ones or not mine or any(one.delivery != sha256 for _, one in mine):
             draft.about["answers"] = [job.key for job, _ in open_ones]
+            if not open_ones and not mine and artifacts.known(session, lab.campaign, sha256):
+                # Whoever stored it died before the evaluator knew.
+                refuse(evaluator, delivery, unreadable or UNKNOWN)
+                return Taken((), unreadable or UNKNOWN)
             if not open_ones:
-                refused = unreadable or "answers no job that is open in this campaign"
+                refused = unreadable or UNKNOWN
                 draft.about |= {"delivery": sha256, "refused": refused}
             receipt = repository.last_receipt(session, lab.campaign) + 1
             for job, attempt in open_ones:

@@ -15,6 +15,9 @@ from orchestrator.lab import Lab
 from orchestrator.verbs import gates
 from orchestrator.verbs.retries import retry_or_fail
 
+RAN = "ran: "
+"""Begins the reason of an attempt that was in doubt and, as a person said, ran."""
+
 
 def end_attempt(draft: Draft, job: Job, state: str, reason: str) -> None:
     """Draft the end of a job's newest attempt."""

@@ -127,6 +127,15 @@ def _end(
         draft.set("job", number=job.number, state=str(state), reason="")
         endings.end_attempt(draft, job, "succeeded", "")
         return
+    doubtful = outcome.status is OutcomeStatus.DOUBTFUL and job.state != JobState.TIMED_OUT
+    if doubtful and not repository.attempt(session, job).reason.startswith(endings.RAN):
+        state = move(job.key, job.state, JobState.PARKED)
+        reason = f"{reason}; whether it ran is unknown"
+        draft.set("job", number=job.number, state=str(state), reason=reason)
+        endings.end_attempt(draft, job, "doubtful", reason)
+        return
+    if doubtful:  # somebody has said already that it ran, and asking once more would say no more
+        reason = f"it ran, and its result is lost: {reason}"
     endings.end_attempt(draft, job, "failed", reason)
     if job.state == JobState.TIMED_OUT:
         return  # it has ended, and a failure that comes late changes nothing
@@ -134,7 +143,8 @@ def _end(
         state = move(job.key, job.state, JobState.REJECTED)
         draft.set("job", number=job.number, state=str(state), reason=reason)
     else:
-        retry_or_fail(session, draft, parts, job, reason, transient=outcome.transient)
+        transient = outcome.transient and not doubtful
+        retry_or_fail(session, draft, parts, job, reason, transient=transient)
 
 
 def _realise(draft: Draft, parts: Parts, job: Job, content: str | bytes) -> None:

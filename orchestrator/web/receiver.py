@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from adapters.protocol import (
-    Closable,
     Delivery,
     Entering,
     Evaluator,
@@ -76,7 +75,7 @@ class Receiver:
         if self._thread.is_alive():
             self._thread.join()
         for lab in self._labs.values():
-            _close(lab)
+            lab.close()
         self._labs.clear()
 
     @property
@@ -105,7 +104,7 @@ class Receiver:
                 if repository.jobs(session, row.id, [*arrivals.SENT, JobState.PARKED])
             ]
         for campaign in self._labs.keys() - set(waiting):
-            _close(self._labs.pop(campaign))
+            self._labs.pop(campaign).close()
         for campaign in waiting:
             with self._guard:
                 moved += self._look_at(self._lab(campaign))
@@ -128,7 +127,7 @@ class Receiver:
         known = self._labs.get(campaign)
         if known is None or known.revision != newest:
             if known is not None:
-                _close(known)
+                known.close()
             known = self._labs[campaign] = wiring.lab(self.database, campaign, actor=self.actor)
         return known
 
@@ -184,12 +183,3 @@ class Receiver:
             return sum(
                 len(repository.jobs(session, row.id, OPEN)) for row in repository.campaigns(session)
             )
-
-
-def _close(lab: Lab) -> None:
-    for evaluator in lab.evaluators.values():
-        if isinstance(evaluator, Closable):
-            try:
-                evaluator.close()
-            except Exception:  # a stranger's adapter may raise anything
-                log.exception("%s could not be closed", evaluator.capabilities.name)

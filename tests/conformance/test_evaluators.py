@@ -19,10 +19,15 @@ from PIL import Image
 
 from adapters.automaton import AutomatonEvaluator
 from adapters.calculator import Calculator, Value
+from adapters.chaos import Chaos
+from adapters.command import Command
 from adapters.declared import MeasureOption
+from adapters.file_drop import FileDrop
 from adapters.function import FunctionEvaluator, evaluator
+from adapters.http_service import HttpEvaluator
 from adapters.manual import Manual
 from adapters.mnist_classifier import MnistClassifier
+from adapters.mqtt import MqttEvaluator
 from adapters.protocol import (
     Batch,
     Capabilities,
@@ -36,9 +41,12 @@ from adapters.protocol import (
     Ticket,
     Weights,
 )
+from adapters.python_source import PythonSource
 from adapters.rdkit_properties import RDKitEvaluator
 from adapters.registry import GROUP
+from adapters.sila2_server import Sila2Evaluator
 from adapters.testing import EvaluatorConformance, LeftOut
+from adapters.tox21 import Tox21
 
 HERE = Path(__file__)
 CALL_LOG = runpy.run_path(str(HERE.parents[1] / "faults" / "call_log.py"))
@@ -131,6 +139,16 @@ class TestCallLogNotIdempotent(TestCallLog):
     idempotent = False
 
 
+class TestTox21(EvaluatorConformance):
+    """With the shipped weights."""
+
+    def evaluator(self) -> Evaluator:
+        return Tox21()
+
+    def samples(self) -> list[Sample]:
+        return [Sample("molecule", smiles) for smiles in ("CCO", "c1ccc2ccccc2c1", "CC(=O)N")]
+
+
 class PersonWhoAnswers(Manual):
     """Enters a result for whatever is put on the list, and stays until it is stored."""
 
@@ -167,7 +185,9 @@ class TestManual(EvaluatorConformance):
 def test_every_built_in_is_in_the_conformance_suite() -> None:
     """A built-in that nobody holds to the contract would be the first to break it."""
     ours = {p.load() for p in entry_points(group=GROUP) if p.value.startswith("adapters.")}
-    held = {AutomatonEvaluator, RDKitEvaluator, MnistClassifier, Manual}
+    held: set[type] = {AutomatonEvaluator, RDKitEvaluator, MnistClassifier, Manual, Tox21}
+    # By the files beside this one.
+    held |= {Chaos, Command, FileDrop, HttpEvaluator, MqttEvaluator, PythonSource, Sila2Evaluator}
     assert ours == held, "give the new evaluator its class here; if ours is empty, run `make`"
 
 

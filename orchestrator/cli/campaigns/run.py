@@ -16,6 +16,7 @@ from orchestrator.errors import ExitCode
 from orchestrator.people import actors, campaigns
 from orchestrator.settings import Settings
 from orchestrator.spec.file import read
+from orchestrator.verbs import sources
 
 ENDS = {
     Standing.FINISHED: ExitCode.DONE,
@@ -49,13 +50,16 @@ def run(
     Exit codes: 0 finished, 2 bad input, 3 waiting for results, 4 paused.
     """
     # All are checked before any is started: a mistake in the second must not leave the first.
-    sources = [read(file, overrides or ()) for file in files]
-    for source in sources:
+    specs = [read(file, overrides or ()) for file in files]
+    for source in specs:
         wiring.check(source)
     settings = Settings.read()
     database = opening.database(settings, create=True)
     actor = actors.current(database)
-    ids = [campaigns.open_or_create(database, s.spec, actor, new=new) for s in sources]
+    ids = [campaigns.open_or_create(database, s.spec, actor, new=new) for s in specs]
+    for campaign in ids:
+        for word in sources.note(wiring.lab(database, campaign, actor=actor)):
+            typer.secho(word, fg="yellow", err=True)
     awaits = {None: Awaits.INSTRUMENTS, True: Awaits.EVERYBODY, False: Awaits.NOBODY}[wait]
     standing = _drive(settings, database, ids, awaits, quiet=as_json)
 

@@ -74,6 +74,11 @@ def _form(argument: str) -> str:
 
 def _unreadable(where: str, before: str, text: str, form: str) -> Problem:
     if not re.search("[0-9],[0-9]", text):
+        try:
+            values.read(text)
+        except ValueError as error:
+            if "larger than any" in str(error):
+                return Problem(where, str(error), form)
         return Problem(where, f"{text!r} is no number", form)
     what = "a comma is no decimal point and separates no thousands"
     right = re.sub("[0-9]+([.,][0-9]+)+", lambda number: _pointed(number[0]), text)
