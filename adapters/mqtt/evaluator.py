@@ -15,7 +15,7 @@ import paho.mqtt.client as paho
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from adapters import declared
+from adapters import credentials, declared
 from adapters.checks import require_measures
 from adapters.messages import plain
 from adapters.mqtt import inbox, options
@@ -84,7 +84,8 @@ class MqttEvaluator:
         expected_duration: float = 0.0,
     ) -> None:
         for option, reference in (("user", user), ("password", password)):
-            options.require_reference(option, reference)
+            if reference:
+                credentials.check(reference, option)
         options.require_topic("orders", orders)
         if cancel:
             options.require_topic("cancel", cancel, ("job",))
@@ -281,10 +282,9 @@ class MqttEvaluator:
         """
         if not (self._access.user or self._access.password):
             return "", ""
-        from adapters.credentials import resolve
-
-        found = [resolve(one) if one else "" for one in (self._access.user, self._access.password)]
-        return found[0], found[1]
+        given = (("user", self._access.user), ("password", self._access.password))
+        user, password = (credentials.resolve(one, name) if one else "" for name, one in given)
+        return user, password
 
 
 Order = tuple[str, bytes, Properties | None]

@@ -94,18 +94,6 @@ def address(broker: str) -> Address:
     return Address(host, port or PORTS[parts.scheme], parts.scheme == "mqtts")
 
 
-def require_reference(option: str, reference: str) -> None:
-    """Refuse a credential that is written out instead of being named; never shows it.
-
-    Raises:
-        OptionError: it is no reference.
-    """
-    if reference and not re.fullmatch(r"(env:\w+|keyring:[^/]+/.+)", reference):
-        raise OptionError(
-            option, f"{option} is no reference; write env:NAME or keyring:SERVICE/USER"
-        )
-
-
 def require_topic(option: str, topic: str, placeholders: tuple[str, ...] = PLACEHOLDERS) -> None:
     """Refuse a template of a topic that nothing can be published on.
 

@@ -55,7 +55,7 @@ class Enough(Exception):
 
 def start(lab: Lab, where: Broker, **changes: Any) -> str:
     """A campaign of 30 evaluations."""
-    part = {"use": "mqtt", "measures": ["product"], "attempts": 50, "backoff": 0.05}
+    part = {"use": "mqtt", "measures": ["product"], "attempts": 50, "backoff": 0.2}
     return lab.start(
         **CAMPAIGN, evaluators=[part | {"options": options(where, **({"timeout": 0.5} | changes))}]
     )
@@ -133,14 +133,21 @@ def test_nothing_is_lost_or_measured_twice_when_the_instrument_and_the_driver_di
     with broker(tmp_path / "mqtt") as lasting, instrument(lasting, "--seconds", "0.03") as device:
         campaign = start(lab, lasting)
         for enough in (3, 14):
+            dead = threading.Event()
 
-            def look(seen: Glance, enough: int = enough) -> None:
-                begun, ended = len(device.lines("begins")), len(device.lines("ends"))
-                if ended >= enough and begun > ended:
-                    device.kill()
+            def die(enough: int = enough, dead: threading.Event = dead) -> None:
+                wait(lambda: len(device.lines("begins")) > len(device.lines("ends")) >= enough, 60)
+                device.kill()
+                dead.set()
+
+            def look(seen: Glance, dead: threading.Event = dead) -> None:
+                if dead.is_set():
                     raise Enough
 
+            fate = threading.Thread(target=die)
+            fate.start()
             assert drive(lab, campaign, look) is None
+            fate.join()
             assert drive(lab, campaign, lambda seen: _die_unless(lab, campaign)) is None
             device.start()
         assert drive(lab, campaign) is Standing.FINISHED

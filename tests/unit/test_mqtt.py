@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from adapters.mqtt import MqttEvaluator
 from adapters.mqtt.inbox import Inbox, reference
@@ -21,6 +25,8 @@ from adapters.protocol import (
     Sample,
 )
 from adapters.registry import build
+
+ROOT = Path(__file__).parents[2]
 
 GIVEN: dict[str, Any] = {
     "broker": "mqtt://localhost",
@@ -92,6 +98,22 @@ def test_right_options_open_no_connection(protocol: object) -> None:
     evaluator.cancel([])
     evaluator.close()
     evaluator.close()
+
+
+def test_the_campaign_of_the_page_is_that_of_the_example() -> None:
+    page = (ROOT / "docs" / "transports" / "mqtt.md").read_text(encoding="utf-8")
+    spec = page.partition("```yaml\n")[2].partition("```")[0]
+    example = (ROOT / "examples" / "mqtt" / "campaign.yaml").read_text(encoding="utf-8")
+    assert spec
+    assert example.endswith(spec)
+    (part,) = yaml.safe_load(spec)["evaluators"]
+    evaluator = build(MqttEvaluator, part["use"], part["options"])
+    evaluator.check(part["measures"])
+    # Each option has its line.
+    options = inspect.signature(MqttEvaluator).parameters
+    assert {
+        name for name in options if not re.search(rf"^\|.*`{name}`.*\|.*\|", page, re.M)
+    } == set()
 
 
 def test_a_filter_finds_the_key_of_a_job() -> None:
