@@ -80,6 +80,8 @@ class HandedOver:
     body: bytes
     jobs: tuple[str, ...]
     """Keys of the jobs whose samples it came of."""
+    acknowledged: bool
+    """Whether somebody said that it is stored for good; otherwise it still waits here."""
 
 
 class Chaos:
@@ -350,8 +352,13 @@ def runs(state: Path) -> list[Run]:
 def handed_over(state: Path) -> list[HandedOver]:
     """The deliveries that were fetched at least once."""
     with _opened(state) as memory:
-        rows = memory.execute("SELECT reference, body, jobs FROM delivery WHERE handed")
-        return [HandedOver(name, body, tuple(json.loads(jobs))) for name, body, jobs in rows]
+        rows = memory.execute(
+            "SELECT reference, body, jobs, acknowledged FROM delivery WHERE handed"
+        )
+        return [
+            HandedOver(name, body, tuple(json.loads(jobs)), bool(done))
+            for name, body, jobs, done in rows
+        ]
 
 
 def simulated(sample: Sample, measure: Measure) -> float:
