@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +23,8 @@ from orchestrator.driver import Standing
 from orchestrator.history.verify.verification import verify
 from orchestrator.people import jobs as people_jobs
 from tests.e2e.lab import Lab, opened
+
+ROOT = Path(__file__).parents[2]
 
 MEASURES = {"score": {"unit": "percent", "lower": 0, "upper": 100}}
 
@@ -166,3 +170,42 @@ def test_five_hundred_jobs_on_chaos(
     assert len(killer.kills) >= 3, killer.kills
     assert settled
     check(lab, campaign, state, 500, idempotent=False)
+
+
+DRIVER = """
+import sys, time
+from pathlib import Path
+from db.session import Database
+from orchestrator.driver import Standing
+from tests.e2e.lab import PLUGIN, Lab
+sys.path.insert(0, str(PLUGIN))
+lab = Lab(Database(sys.argv[1]), Path(sys.argv[2]))
+while lab.drive(sys.argv[3]) is Standing.WAITING:
+    time.sleep(0.02)
+"""
+"""Drives until the campaign is over, or until it is killed."""
+
+
+@pytest.mark.slow
+def test_drivers_that_are_killed_as_processes(lab: Lab, tmp_path: Path) -> None:
+    """No word of farewell: the lease is still held, and what was under way is under way."""
+    state = tmp_path / "chaos.db"
+    # The kills fall into the first round: the second waits for a person to settle what is parked.
+    campaign = start(lab, 120, state, faults=0.3, huge=50_000)
+    command = [sys.executable, "-c", DRIVER, str(lab.database.url), str(tmp_path), campaign]
+    killed = 0
+    for more in (2, 6, 10):
+        wanted = len(chaos.runs(state)) + more
+        process = subprocess.Popen(command, cwd=ROOT)
+        deadline = time.monotonic() + 60
+        try:
+            while len(chaos.runs(state)) < wanted and process.poll() is None:
+                assert time.monotonic() < deadline
+                time.sleep(0.002)
+            killed += process.poll() is None
+        finally:
+            process.kill()
+            process.wait()
+    assert killed == 3
+    drive_to_the_end(lab, campaign, state)
+    check(lab, campaign, state, 120, idempotent=False)
