@@ -12,12 +12,11 @@ import json
 import math
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from adapters import result_document
+from adapters.chaos_memory import HandedOver, Run, handed_over, once, opened, runs, send
 from adapters.checks import require_measures
 from adapters.declared import Measures
 from adapters.declared import measures as declared
@@ -35,6 +34,8 @@ from adapters.protocol import (
     Ticket,
 )
 
+__all__ = ["FAULTS", "Chaos", "HandedOver", "Run", "handed_over", "runs", "simulated"]
+
 SUBMITTING = (
     "submit_transient",
     "submit_final",
@@ -50,36 +51,6 @@ ENDING = ("rejected", "failed")
 CALLS = ("slow_acknowledge", "acknowledge_raises", "receive_raises")
 FAULTS = (*SUBMITTING, *DELIVERING, *READING, *BYTES, *ENDING, *CALLS)
 """Every fault by its name in the option ``faults``."""
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS run (
-    number INTEGER PRIMARY KEY, job TEXT NOT NULL, fault TEXT NOT NULL, at REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS delivery (
-    reference TEXT PRIMARY KEY, body BLOB NOT NULL, jobs TEXT NOT NULL, named INTEGER NOT NULL,
-    due REAL NOT NULL, place INTEGER NOT NULL, handed INTEGER NOT NULL DEFAULT 0,
-    acknowledged INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE IF NOT EXISTS happened (
-    job TEXT NOT NULL, fault TEXT NOT NULL, PRIMARY KEY (job, fault));
-"""
-
-
-@dataclass(frozen=True)
-class Run:
-    """One sample that was physically measured."""
-
-    job: str
-    fault: str
-    """What goes wrong with it; empty where nothing does."""
-
-
-@dataclass(frozen=True)
-class HandedOver:
-    """One delivery that was fetched at least once."""
-
-    reference: str
-    body: bytes
-    jobs: tuple[str, ...]
-    """Keys of the jobs whose samples it came of."""
 
 
 class Chaos:
@@ -157,7 +128,7 @@ class Chaos:
                 f"chaos takes {self.capabilities.batch_size} jobs at once, batch {batch.key!r} "
                 f"has {len(batch.jobs)}"
             )
-        with self._memory() as memory:
+        with opened(self._state) as memory:
             strikes = [fault for job in batch.jobs if (fault := self._strike(memory, job.key))]
             refused = [fault for fault in strikes if fault not in ("submit_breaks", "lost_ticket")]
             if not refused:
@@ -181,9 +152,9 @@ class Chaos:
             ConnectionError: a fault, once.
         """
         asked = {ticket.job for ticket in tickets}
-        with self._memory() as memory:
+        with opened(self._state) as memory:
             raises = any(
-                self.fault(key) == "receive_raises" and _once(memory, key, "receive_raises")
+                self.fault(key) == "receive_raises" and once(memory, key, "receive_raises")
                 for key in sorted(asked)
             )
             found = memory.execute(
@@ -218,13 +189,13 @@ class Chaos:
         Raises:
             ConnectionError: a fault, once; the delivery is handed over again.
         """
-        with self._memory() as memory:
+        with opened(self._state) as memory:
             row = memory.execute(
                 "SELECT jobs FROM delivery WHERE reference = ?", (delivery.reference,)
             ).fetchone()
             keys = json.loads(row[0]) if row else []
             raises = any(
-                self.fault(key) == "acknowledge_raises" and _once(memory, key, "acknowledge_raises")
+                self.fault(key) == "acknowledge_raises" and once(memory, key, "acknowledge_raises")
                 for key in keys
             )
             if not raises:
@@ -252,7 +223,7 @@ class Chaos:
     def _strike(self, memory: sqlite3.Connection, key: str) -> str:
         """The fault of a job while it is handed in, the first time."""
         fault = self.fault(key)
-        return fault if fault in SUBMITTING and _once(memory, key, fault) else ""
+        return fault if fault in SUBMITTING and once(memory, key, fault) else ""
 
     def _measure(self, memory: sqlite3.Connection, jobs: Sequence[Job]) -> None:
         """Measure jobs; sound results leave together, what has a fault leaves by itself."""
@@ -279,7 +250,7 @@ class Chaos:
         if together:
             body = _written({"results": [self._result(job, "") for job, _ in together]})
             keys = [job.key for job, _ in together]
-            _send(memory, f"{together[0][1]}", body, keys, place=together[0][1])
+            send(memory, f"{together[0][1]}", body, keys, place=together[0][1])
 
     def _send_alone(self, memory: sqlite3.Connection, job: Job, number: int, fault: str) -> None:
         """Lay out what comes of a job that has a fault."""
@@ -294,12 +265,12 @@ class Chaos:
             body = body[: len(body) // 2]
         elif fault == "huge":
             body = b" " * self._huge + body
-        _send(memory, f"{number}", body, [job.key], place=place, late=late, named=named)
+        send(memory, f"{number}", body, [job.key], place=place, late=late, named=named)
         if fault == "twice":
-            _send(memory, f"{number} again", body, [job.key], place=number)
+            send(memory, f"{number} again", body, [job.key], place=number)
         elif fault == "unknown_job":
             stray = _written(self._result(job, "") | {"job": f"{job.key}/nobody"})
-            _send(memory, f"{number} stray", stray, [job.key], place=number)
+            send(memory, f"{number} stray", stray, [job.key], place=number)
 
     def _result(self, job: Job, fault: str) -> dict[str, object]:
         """The result of one job, as the instrument writes it."""
@@ -333,25 +304,6 @@ class Chaos:
                 "lot": "e\u0301\U0001f9ea",
             }
         return result
-
-    @contextmanager
-    def _memory(self) -> Iterator[sqlite3.Connection]:
-        """What it remembers, in one transaction."""
-        with _opened(self._state) as memory:
-            yield memory
-
-
-def runs(state: Path) -> list[Run]:
-    """What was physically measured, in order; each line is one sample used up."""
-    with _opened(state) as memory:
-        return [Run(*row) for row in memory.execute("SELECT job, fault FROM run ORDER BY number")]
-
-
-def handed_over(state: Path) -> list[HandedOver]:
-    """The deliveries that were fetched at least once."""
-    with _opened(state) as memory:
-        rows = memory.execute("SELECT reference, body, jobs FROM delivery WHERE handed")
-        return [HandedOver(name, body, tuple(json.loads(jobs))) for name, body, jobs in rows]
 
 
 def simulated(sample: Sample, measure: Measure) -> float:
@@ -423,49 +375,3 @@ def _share(text: str) -> float:
 
 def _written(result: Mapping[str, object]) -> bytes:
     return json.dumps(result, sort_keys=True).encode("ascii")
-
-
-def _once(memory: sqlite3.Connection, job: str, fault: str) -> bool:
-    """Whether a fault strikes a job for the first time."""
-    done = memory.execute("INSERT OR IGNORE INTO happened VALUES (?, ?)", (job, fault))
-    return done.rowcount == 1
-
-
-def _send(
-    memory: sqlite3.Connection,
-    reference: str,
-    body: bytes,
-    jobs: Sequence[str],
-    *,
-    place: int,
-    late: float = 0.0,
-    named: bool = False,
-) -> None:
-    """Lay out a delivery, to be fetched from its time on."""
-    memory.execute(
-        "INSERT INTO delivery (reference, body, jobs, named, due, place) VALUES (?, ?, ?, ?, ?, ?)",
-        (reference, body, json.dumps(list(jobs)), named, time.time() + late, place),
-    )
-
-
-@contextmanager
-def _opened(state: Path) -> Iterator[sqlite3.Connection]:
-    """The file, open for one transaction.
-
-    Raises:
-        EvaluatorError: it cannot be opened or written.
-    """
-    try:
-        memory = sqlite3.connect(state, timeout=30, isolation_level=None)
-        try:
-            memory.executescript(_TABLES)
-            memory.execute("BEGIN IMMEDIATE")
-            yield memory
-            memory.execute("COMMIT")
-        finally:
-            memory.close()
-    except sqlite3.Error as error:
-        raise EvaluatorError(
-            f"the file of the option 'state', {str(state)!r}, cannot be used: {error}; "
-            "name one in a folder that is there and may be written to"
-        ) from error

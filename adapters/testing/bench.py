@@ -6,7 +6,7 @@ import time
 import uuid
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn, ParamSpec, TypeVar
 
@@ -146,13 +146,19 @@ def submit(evaluator: Evaluator, jobs: Sequence[Job]) -> list[Ticket]:
 
 
 def receive(
-    evaluator: Evaluator, tickets: Sequence[Ticket], patience: float
+    evaluator: Evaluator,
+    tickets: Sequence[Ticket],
+    patience: float,
+    wanted: Collection[str] | None = None,
 ) -> tuple[list[Delivery], list[Outcome]]:
     """Deliveries for the tickets and their outcomes, once each; waits until every job is answered.
 
+    Args:
+        wanted: keys of the jobs that it waits for; by default all of the tickets.
+
     Gives what has arrived where patience runs out; the caller says what is missing.
     """
-    wanted = {ticket.job for ticket in tickets}
+    wanted = {ticket.job for ticket in tickets} if wanted is None else set(wanted)
     deadline = time.monotonic() + patience
     while True:
         # What is not acknowledged comes again each time: one of each reference is kept.
