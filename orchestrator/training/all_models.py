@@ -25,7 +25,7 @@ _SPACES = {
     "smiles": "smiles",
 }
 """Kind of the space that opens models of a task."""
-_EVALUATORS = [Path(one.__file__).parent / "weights" for one in (mnist_classifier, tox21)]
+_EVALUATORS = [Path(str(one.__file__)).parent / "weights" for one in (mnist_classifier, tox21)]
 
 
 def models(home: Path | None) -> list[Model]:
