@@ -12,11 +12,15 @@ The order in which the core calls an evaluator::
     parse(delivery) -> outcomes  pure: the same bytes always give the same outcomes
     acknowledge(delivery)        only after the bytes are committed
     cancel(tickets)              where the capabilities say so
+
+What only some evaluators do is a protocol of its own, which the core looks for: :class:`Weighted`,
+:class:`Sourced`, :class:`Refusing`, :class:`Listening`, :class:`Progressing`, :class:`Checkable`,
+:class:`Closable`, :class:`Entering`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -72,8 +76,15 @@ class Capabilities:
     idempotent: bool = False
     """Whether a key submitted twice is measured once and answered alike."""
     cancellable: bool = False
+    in_flight: int | None = None
+    """The most jobs that may be submitted and unanswered at one time; None where there is no such
+    limit. A spec may set a lower one."""
+    replicates: bool = True
+    """Whether measuring a sample again gives another, independent value."""
     cost: float = 0.0
     """Cost of one job, in the campaign's unit of cost."""
+    batch_cost: float = 0.0
+    """Cost of one ``submit`` beside that of its jobs: a plate, a courier, a warm-up."""
     expected_duration: float = 0.0
     """Seconds from submission to delivery, as far as is known beforehand."""
 
@@ -89,6 +100,8 @@ class Sample:
     kind: str
     content: str | bytes
     """Text of the object (SMILES for ``molecule``) or its bytes (PNG for ``image``)."""
+    name: str = ""
+    """What people know it by, such as an ID in their stock; for worklists, never a key."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +114,8 @@ class Job:
     measures: tuple[str, ...]
     """Names of the measures wanted."""
     replicate: int = 1
+    label: str = ""
+    """Short and unique within the campaign, such as ``17`` or ``17/2``; for worklists and eyes."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +124,8 @@ class Batch:
 
     key: str
     jobs: tuple[Job, ...]
+    barcode: str = ""
+    """What stands on the plate or tube, where somebody has put one on; unique in the database."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +135,11 @@ class Ticket:
     job: str
     """The job's key."""
     reference: str = ""
-    """The evaluator's own name for it (a run number, an URL); stored, never interpreted."""
+    """The evaluator's own name for it (a run number, an URL, barcode and well); stored, and handed
+    back with ``receive``, ``cancel`` and each delivery; never interpreted by the core."""
+    closed: str = ""
+    """Why no result is awaited for it any more (it was cancelled, or answered by an earlier
+    delivery); empty while one is. Only in the tickets of a delivery."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +153,10 @@ class Delivery:
     jobs: tuple[str, ...] = ()
     """Keys of the submitted jobs that this delivery answers, as far as the transport knows; a
     synchronous evaluator always knows."""
+    tickets: tuple[Ticket, ...] = ()
+    """The tickets of the jobs of the batches that it may answer, in order of submission. The core
+    fills them in, from what it stored, before each ``parse``: so what names no key but a barcode
+    and a well, or a run number, finds its job, and still reads the same years later."""
 
 
 class Censoring(StrEnum):
@@ -158,6 +183,12 @@ class Reading:
     """Microseconds UTC by the instrument's own clock, where it says so."""
     place: str = ""
     """Where in the delivery it stands: a JSON pointer, a row, a cell."""
+    instrument: str = ""
+    """Make, model or serial number, as the delivery says."""
+    operator: str = ""
+    """Who stood at it, as the delivery says; no account of ours."""
+    lot: str = ""
+    """Of the reagents or the plate."""
 
 
 class OutcomeStatus(StrEnum):
@@ -168,6 +199,9 @@ class OutcomeStatus(StrEnum):
     """The job was tried and gave nothing; another attempt is the core's decision."""
     REJECTED = "rejected"
     """The evaluator will never measure this sample."""
+    DOUBTFUL = "doubtful"
+    """The evaluator took the job and knows nothing of it any more; the core parks it, and a person
+    says whether it ran. For an evaluator that is not idempotent: any other is asked again."""
 
 
 @dataclass(frozen=True)
@@ -178,9 +212,14 @@ class Outcome:
     status: OutcomeStatus
     readings: tuple[Reading, ...] = ()
     reason: str = ""
-    """Why it failed or was rejected, for a person."""
+    """Why it failed, was rejected or is in doubt, for a person."""
     transient: bool = field(default=False)
     """Whether another attempt may help."""
+    suspect: str = ""
+    """Why the readings are kept and not believed: controls out of limits, a flag of the reader."""
+    realised: str | bytes | None = None
+    """What was measured in truth, written as the sample's content, where it is not what was asked
+    for: a reactor that reached 61.2 degrees, a salt instead of the base."""
 
 
 @dataclass(frozen=True)
@@ -207,6 +246,133 @@ class Weighted(Protocol):
 
         Raises:
             EvaluatorError: the file or its card cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of code that decides what is measured."""
+
+    file: Path
+    sha256: str
+
+
+@runtime_checkable
+class Sourced(Protocol):
+    """What an evaluator is, too, whose code lies with its user and may change between two runs."""
+
+    def sources(self) -> Sequence[Source]:
+        """The files as they are now. Cheap: runs nothing of them.
+
+        Raises:
+            EvaluatorError: one cannot be read.
+        """
+        ...
+
+
+@runtime_checkable
+class Refusing(Protocol):
+    """What an evaluator is, too, that tells the sender when a delivery was not accepted."""
+
+    def refuse(self, delivery: Delivery, reason: str) -> None:
+        """The delivery is stored for good, and nothing was taken from it.
+
+        Called instead of ``acknowledge``; the delivery is not handed over again.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A request that somebody sent to us, whole and unread."""
+
+    body: bytes
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    media_type: str = "application/octet-stream"
+
+
+class UntrustedError(EvaluatorError):
+    """An incoming request is not by whom it claims to be, or is too old.
+
+    Nothing of it is kept but that it came.
+    """
+
+
+@runtime_checkable
+class Listening(Protocol):
+    """What an evaluator is, too, whose counterpart calls us instead of being asked."""
+
+    def accept(self, incoming: Incoming) -> Delivery:
+        """The delivery in a request, once its signature was checked. Reads nothing of it.
+
+        Raises:
+            UntrustedError: it has no valid signature.
+            EvaluatorError: no callbacks are set up for this evaluator.
+        """
+        ...
+
+
+@runtime_checkable
+class Progressing(Protocol):
+    """What an evaluator is, too, that knows how far submitted jobs are."""
+
+    def progress(self, tickets: Sequence[Ticket]) -> Mapping[str, str]:
+        """What each job is doing, by its key, for a person (``running, 40 %``).
+
+        A job that waits unstarted is not among them. Never blocks for long.
+        """
+        ...
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """What an evaluator is, too, whose counterpart can be looked at without measuring anything."""
+
+    def health(self) -> str:
+        """What was found, for a person: who answered, in which version, in what time.
+
+        Raises:
+            EvaluatorError: it cannot be reached or is not ready; says what would help.
+        """
+        ...
+
+
+@runtime_checkable
+class Entering(Protocol):
+    """What an evaluator is, too, whose results a person enters."""
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether a second person has to confirm each result before it counts."""
+        ...
+
+    def entered(self, job: str, readings: Sequence[Reading], note: str) -> Delivery:
+        """What a person entered for one job, as the delivery that is stored."""
+        ...
+
+    def sheet(self, tickets: Sequence[Ticket], samples: Mapping[str, Sample]) -> bytes:
+        """A table to print and fill in: a line a job, a column a measure.
+
+        Args:
+            samples: by the key of the job.
+        """
+        ...
+
+    def filled(self, table: bytes, *, accept_good_rows: bool) -> Delivery:
+        """A filled table as the delivery that is stored; :meth:`Evaluator.parse` reads it."""
+        ...
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """What an evaluator is, too, that holds processes, connections or threads."""
+
+    def close(self) -> None:
+        """Let go of them; what is under way at the other end goes on.
+
+        Called when a driver or a receiver ends, more than once perhaps.
         """
         ...
 

@@ -15,7 +15,7 @@ from db.models import SYSTEM, Campaign, LatentModel
 from db.session import Database, now
 from db.states import OPEN, CampaignState, JobState, move
 from orchestrator import opening, recorded_model, wiring
-from orchestrator.errors import BadInput, Busy, Conflict, NotFound, require_reason
+from orchestrator.errors import BadInput, Busy, Conflict, require_reason
 from orchestrator.latent import model_cards
 from orchestrator.latent import registry as spaces
 from orchestrator.latent.protocol import Space, SpaceError
@@ -106,7 +106,7 @@ def register_weights(session: Session, spec: Spec, actor: Actor) -> None:
         try:
             whole = {} if weights.card is None else spaces.read_card(weights.card)
         except SpaceError as error:
-            raise BadInput.of(part.use, str(error)) from None
+            raise BadInput.of(part.name, str(error)) from None
         card = model_cards.deciding(whole)
         if artifacts.known(session, SYSTEM, weights.sha256) and any(
             about["weights"] == weights.sha256 and about.get("card", {}) == card
@@ -117,7 +117,7 @@ def register_weights(session: Session, spec: Spec, actor: Actor) -> None:
             content = weights.file.read_bytes()
         except OSError as error:
             what = f"the weights {weights.file} cannot be read: {error.strerror}"
-            raise BadInput.of(part.use, what) from None
+            raise BadInput.of(part.name, what) from None
         draft = Draft("model", {"evaluator": part.use, "options": dict(part.options)})
         draft.about |= {"card": card} if card else {}
         draft.about["weights"] = draft.attach(content, "application/x-safetensors")
@@ -225,7 +225,7 @@ def _revalue(session: Session, draft: Draft, row: Campaign, spec: Spec) -> None:
 
 def _cancel_dropped(session: Session, draft: Draft, row: Campaign, spec: Spec, reason: str) -> None:
     """Draft the end of open jobs whose evaluator the new spec no longer uses."""
-    used = {part.use for part in spec.evaluators}
+    used = {part.name for part in spec.evaluators}
     dropped = [job for job in repository.jobs(session, row.id, OPEN) if job.evaluator not in used]
     for job in dropped:
         why = f"{job.evaluator} is no longer used: {reason}"
@@ -285,36 +285,6 @@ def _set_state(
                 draft.set("job", number=job.number, state=str(cancelled), reason=reason)
         append(session, row.id, actor, draft, now())
     return opening.campaign(database, row.id)
-
-
-def resolve(
-    database: Database, reference: str, job: int, actor: Actor, *, ran: bool, reason: str
-) -> JobState:
-    """Settle a parked job: it ran (its result is awaited), or it did not (it is queued again).
-
-    Raises:
-        Conflict: the job is not parked.
-    """
-    require_reason(reason)
-    row = opening.campaign(database, reference)
-    with database.write(row.id) as session:
-        rows = repository.jobs(session, row.id)
-        parked = [one for one in rows if one.state == JobState.PARKED]
-        found = next((one for one in rows if one.number == job), None)
-        if found is None:
-            raise NotFound("job", str(job), [str(one.number) for one in parked])
-        if found.state != JobState.PARKED:
-            raise Conflict(f"job {job} is {found.state}, not parked")
-        draft = Draft("resolve", {"reason": reason, "ran": ran})
-        if ran:
-            state = move(found.key, found.state, JobState.SUBMITTED)
-            draft.set("attempt", job=job, number=found.attempts, state="submitted")
-        else:
-            state = move(found.key, found.state, JobState.QUEUED)
-            endings.end_attempt(draft, found, "failed", f"did not run: {reason}")
-        draft.set("job", number=job, state=str(state), reason=reason)
-        append(session, row.id, actor, draft, now())
-    return state
 
 
 def _refuse_over(row: Campaign) -> None:

@@ -54,7 +54,7 @@ def summary(parts: Parts, known: Known) -> list[tuple[str, list[str]]]:
         (
             "Evaluators",
             [
-                f"{_evaluator(parts, part.use)}: "
+                f"{_evaluator(parts, part.name)}: "
                 + ", ".join(part.measures)
                 + (f"; {part.replicates} replicates" if part.replicates > 1 else "")
                 for part in spec.evaluators

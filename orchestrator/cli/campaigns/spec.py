@@ -119,7 +119,7 @@ def summary(spec: Spec) -> str:
         limits.append(duration(spec.budget.wall_time))
     if spec.budget.cost is not None:
         limits.append(f"a cost of {spec.budget.cost:g}")
-    evaluators = ", ".join(part.use for part in spec.evaluators)
+    evaluators = ", ".join(part.name for part in spec.evaluators)
     return (
         f"{spec.name} searches {spec.space.kind} by {spec.proposer.kind}, "
         f"measured by {evaluators}, within {' and '.join(limits)}"
