@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from adapters.mnist_classifier import card as classifier
+from adapters import mnist_classifier as classifier
 from db import artifacts
 from db.models import SYSTEM, Campaign, CampaignRevision, LatentModel, LedgerEntry
 from orchestrator import Campaign as Opened
