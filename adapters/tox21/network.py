@@ -31,7 +31,7 @@ class Tox21Network(nn.Module):
     slope: Tensor
     shift: Tensor
 
-    def __init__(self, assays: int = 12, hidden: int = 64, dropout: float = 0.5) -> None:
+    def __init__(self, assays: int = 12, hidden: int = 32, dropout: float = 0.4) -> None:
         super().__init__()
         self.body = nn.Sequential(
             nn.Dropout(0.2), nn.Linear(SIZE, hidden), nn.ReLU(), nn.Dropout(dropout)

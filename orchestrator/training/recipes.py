@@ -315,7 +315,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 "tox21",
                 "tox21",
                 "predictor of the twelve Tox21 assays from counts of fragments: an evaluator",
-                {"hidden": 64, "dropout": 0.5},
+                {"hidden": 32, "dropout": 0.4},
                 {},
                 epochs=30,
                 batch=64,

@@ -2,13 +2,13 @@
 
 import json
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from adapters.command import Command
-from adapters.protocol import Evaluator, Sample
+from adapters.protocol import Closable, Evaluator, Sample
 from adapters.python_source import PythonSource
 from adapters.testing import EvaluatorConformance
 
@@ -32,9 +32,23 @@ for line in sys.stdin:
 
 
 class Samples(EvaluatorConformance):
-    """What they all measure."""
+    """What they all measure; their processes end with the test."""
 
     __test__ = False
+    made: list[Closable]
+
+    @pytest.fixture(autouse=True)
+    def _closed(self) -> Iterator[None]:
+        self.made = []
+        yield
+        for one in self.made:
+            one.close()
+
+    def kept(self, evaluator: Evaluator) -> Evaluator:
+        """The evaluator, closed later."""
+        assert isinstance(evaluator, Closable)
+        self.made.append(evaluator)
+        return evaluator
 
     def samples(self) -> Sequence[Sample]:
         return SAMPLES
@@ -47,7 +61,9 @@ class TestPython(Samples):
 
     def evaluator(self) -> Evaluator:
         function = f"{EXAMPLES}/python-assay/my_assay.py:reactor"
-        return PythonSource(function=function, measures=MEASURES, workers=2, idempotent=True)
+        return self.kept(
+            PythonSource(function=function, measures=MEASURES, workers=2, idempotent=True)
+        )
 
 
 class TestPythonHere(Samples):
@@ -83,10 +99,12 @@ class TestCommandKept(Samples):
         self.program.chmod(self.program.stat().st_mode | stat.S_IXUSR)
 
     def evaluator(self) -> Evaluator:
-        return Command(
-            command=[str(self.program)],
-            measures=MEASURES,
-            kinds=["parameters"],
-            kept=True,
-            idempotent=True,
+        return self.kept(
+            Command(
+                command=[str(self.program)],
+                measures=MEASURES,
+                kinds=["parameters"],
+                kept=True,
+                idempotent=True,
+            )
         )

@@ -137,7 +137,9 @@ class Lab:
             reading = {"name": "score", "value": score(file.read_text(encoding="utf-8"))}
             reading |= {"unit": "mg"} | changes
             body = json.dumps({"job": key, "readings": [reading]})
-            (inbox / f"{name}{file.name}.json").write_text(body, encoding="utf-8")
+            whole = self.folder / "answer"  # a driver may look while it is written
+            whole.write_text(body, encoding="utf-8")
+            whole.rename(inbox / f"{name}{file.name}.json")
             file.unlink()
             keys.append(key)
         return keys
