@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 import selfies
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 

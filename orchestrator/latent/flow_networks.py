@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from orchestrator.latent.flows import Flow
 from orchestrator.latent.molecule_networks import shifted
-from orchestrator.latent.tokens import END, PAD
+from orchestrator.latent.tokens import PAD
 
 _NARROWEST, _WIDEST = -10.0, 2.0
 """Limits of a posterior's log variance."""

@@ -77,7 +77,7 @@ class Flow(nn.Module):
         return x * torch.exp(self.log_scale) + self.shift
 
     def inverses(self) -> Tensor:
-        """Inverses of the rotations, ``layers x d x d``: rounded weights are not quite rotations."""
+        """Inverses of the rotations, ``layers x d x d``: rounded, they are not quite rotations."""
         return torch.linalg.inv(self.rotations.double()).to(self.rotations.dtype)
 
     def log_density(self, codes: Tensor) -> Tensor:
