@@ -11,7 +11,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NotRequired, TypedDict
+from typing import NotRequired
+
+from typing_extensions import TypedDict  # pydantic reads no other before Python 3.12
 
 from adapters.protocol import EvaluatorError, Measure, OptionError
 from adapters.units import require_unit

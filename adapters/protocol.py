@@ -14,7 +14,8 @@ The order in which the core calls an evaluator::
     cancel(tickets)              where the capabilities say so
 
 What only some evaluators do is a protocol of its own, which the core looks for: :class:`Weighted`,
-:class:`Refusing`, :class:`Listening`, :class:`Progressing`, :class:`Checkable`, :class:`Closable`.
+:class:`Sourced`, :class:`Refusing`, :class:`Listening`, :class:`Progressing`, :class:`Checkable`,
+:class:`Closable`, :class:`Entering`.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ class Sample:
     content: str | bytes
     """Text of the object (SMILES for ``molecule``) or its bytes (PNG for ``image``)."""
     name: str = ""
-    """What people know it by: an ID in their stock, a label; for worklists and eyes, never a key."""
+    """What people know it by, such as an ID in their stock; for worklists, never a key."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,9 @@ class Ticket:
     reference: str = ""
     """The evaluator's own name for it (a run number, an URL, barcode and well); stored, and handed
     back with ``receive``, ``cancel`` and each delivery; never interpreted by the core."""
+    closed: str = ""
+    """Why no result is awaited for it any more (it was cancelled, or answered by an earlier
+    delivery); empty while one is. Only in the tickets of a delivery."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +199,9 @@ class OutcomeStatus(StrEnum):
     """The job was tried and gave nothing; another attempt is the core's decision."""
     REJECTED = "rejected"
     """The evaluator will never measure this sample."""
+    DOUBTFUL = "doubtful"
+    """The evaluator took the job and knows nothing of it any more; the core parks it, and a person
+    says whether it ran. For an evaluator that is not idempotent: any other is asked again."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +212,7 @@ class Outcome:
     status: OutcomeStatus
     readings: tuple[Reading, ...] = ()
     reason: str = ""
-    """Why it failed or was rejected, for a person."""
+    """Why it failed, was rejected or is in doubt, for a person."""
     transient: bool = field(default=False)
     """Whether another attempt may help."""
     suspect: str = ""
@@ -243,13 +250,36 @@ class Weighted(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Source:
+    """A file of code that decides what is measured."""
+
+    file: Path
+    sha256: str
+
+
+@runtime_checkable
+class Sourced(Protocol):
+    """What an evaluator is, too, whose code lies with its user and may change between two runs."""
+
+    def sources(self) -> Sequence[Source]:
+        """The files as they are now. Cheap: runs nothing of them.
+
+        Raises:
+            EvaluatorError: one cannot be read.
+        """
+        ...
+
+
 @runtime_checkable
 class Refusing(Protocol):
     """What an evaluator is, too, that tells the sender when a delivery was not accepted."""
 
     def refuse(self, delivery: Delivery, reason: str) -> None:
-        """The delivery is stored for good, and nothing was taken from it; called instead of
-        ``acknowledge``. It is not handed over again."""
+        """The delivery is stored for good, and nothing was taken from it.
+
+        Called instead of ``acknowledge``; the delivery is not handed over again.
+        """
         ...
 
 
@@ -264,8 +294,10 @@ class Incoming:
 
 
 class UntrustedError(EvaluatorError):
-    """An incoming request is not by whom it claims to be, or is too old; nothing of it is kept
-    but that it came."""
+    """An incoming request is not by whom it claims to be, or is too old.
+
+    Nothing of it is kept but that it came.
+    """
 
 
 @runtime_checkable
@@ -287,8 +319,10 @@ class Progressing(Protocol):
     """What an evaluator is, too, that knows how far submitted jobs are."""
 
     def progress(self, tickets: Sequence[Ticket]) -> Mapping[str, str]:
-        """What each job is doing, by its key, for a person (``running, 40 %``); none that waits
-        unstarted. Never blocks for long."""
+        """What each job is doing, by its key, for a person (``running, 40 %``).
+
+        A job that waits unstarted is not among them. Never blocks for long.
+        """
         ...
 
 
@@ -306,12 +340,40 @@ class Checkable(Protocol):
 
 
 @runtime_checkable
+class Entering(Protocol):
+    """What an evaluator is, too, whose results a person enters."""
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether a second person has to confirm each result before it counts."""
+        ...
+
+    def entered(self, job: str, readings: Sequence[Reading], note: str) -> Delivery:
+        """What a person entered for one job, as the delivery that is stored."""
+        ...
+
+    def sheet(self, tickets: Sequence[Ticket], samples: Mapping[str, Sample]) -> bytes:
+        """A table to print and fill in: a line a job, a column a measure.
+
+        Args:
+            samples: by the key of the job.
+        """
+        ...
+
+    def filled(self, table: bytes, *, accept_good_rows: bool) -> Delivery:
+        """A filled table as the delivery that is stored; :meth:`Evaluator.parse` reads it."""
+        ...
+
+
+@runtime_checkable
 class Closable(Protocol):
     """What an evaluator is, too, that holds processes, connections or threads."""
 
     def close(self) -> None:
-        """Let go of them; called when a driver or a receiver ends, more than once perhaps. What is
-        under way at the other end goes on."""
+        """Let go of them; what is under way at the other end goes on.
+
+        Called when a driver or a receiver ends, more than once perhaps.
+        """
         ...
 
 

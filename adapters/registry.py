@@ -31,8 +31,27 @@ def create(name: str, options: Mapping[str, object]) -> Evaluator:
         EvaluatorError: no evaluator has that name, two packages have it, or its code cannot be
             loaded.
     """
+    if ":" in name:  # a function of the user's own, as a spec may name it in the place of a package
+        return create("python", {"function": name, **options})
     target = _load(_entry_point(name))
     return build(target, name, options)
+
+
+def options(name: str) -> dict[str, bool]:
+    """Options of the evaluator of that name, and whether each is needed; none of a ready one.
+
+    Raises:
+        EvaluatorError: no evaluator has that name, two packages have it, or its code cannot be
+            loaded.
+    """
+    target = _load(_entry_point(name))
+    if not callable(target) or (isinstance(target, Evaluator) and not isinstance(target, type)):
+        return {}
+    accepted = inspect.signature(target, eval_str=True).parameters.values()
+    keywords = [
+        one for one in accepted if one.kind in (one.KEYWORD_ONLY, one.POSITIONAL_OR_KEYWORD)
+    ]
+    return {one.name: one.default is one.empty for one in keywords}
 
 
 def build(target: object, name: str, options: Mapping[str, object]) -> Evaluator:

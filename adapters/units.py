@@ -48,7 +48,9 @@ def convert(value: float, unit: str, to: str) -> float:
     require_unit(unit)
     require_unit(to)
     try:
-        return float(_registry().Quantity(value, unit).to(to).magnitude)
+        converted = float(_registry().Quantity(value, unit).to(to).magnitude)
+        # Fifteen digits: 10 umol/l is 10000 nmol/l and not 9999.999999999998.
+        return float(f"{converted:.15g}")
     except Exception as error:  # as above; DimensionalityError and OffsetUnitCalculusError mostly
         raise EvaluatorError(
             f"{quote(unit)} cannot be converted to {quote(to)}: {error}"

@@ -181,5 +181,6 @@ def _on_postgresql(connection: Connection) -> _Found:
 def _as_asked(table: str, definition: str) -> str:
     """A definition in the words in which PostgreSQL was asked for it."""
     short = definition.replace("CHARACTER VARYING", "VARCHAR")
+    short = re.sub(r"('[^']*')::(?:text|TEXT)\b", r"\1", short)
     short = re.sub(r" ON \S+ USING btree ", f" ON {table} ", short)
     return re.sub(r" WHERE \((.*)\)$", r" WHERE \1", short)

@@ -40,6 +40,8 @@ KINDS = frozenset(
         *("create", "revise", "pause", "resume", "stop", "finish"),
         *("propose", "decode", "tell", "record", "refit", "correct", "flag", "sign"),
         *("submit", "ticket", "deliver", "refuse", "park", "resolve", "lose", "expire"),
+        *("approve", "reject", "edit", "cancel", "requeue", "start", "enter", "confirm"),
+        *("source",),
         *("unreachable", "campaign", "model", "import", "key", "revoke key"),
         *("account", "disable", "role", "password", "token", "logout"),
     }
@@ -47,6 +49,12 @@ KINDS = frozenset(
 """What an entry may be. One of another kind was written by a later release, or by none."""
 
 Row = dict[str, Any]
+
+ADDED: Mapping[str, Row] = {
+    "batch": {"barcode": ""},
+    "measurement": {"instrument": "", "operator": "", "lot": ""},
+}
+"""Columns that came after the first release, and what they are in a row that was made without."""
 
 
 @dataclass(frozen=True)
@@ -165,8 +173,9 @@ def _changes(
         raise ValueError(f"rows of {shape.name} belong to the system chain")
     if new and "entry" in shape.columns:
         given["entry"] = entry.sequence
+    added = ADDED.get(shape.name, {}) if new else {}
     for row in rows:
-        values = {**row, **given}
+        values = {**added, **row, **given}
         if not shape.columns.issuperset(values):
             unknown = sorted(values.keys() - shape.columns)
             raise ValueError(f"table {shape.name} has no column {unknown[0]!r}")

@@ -17,7 +17,7 @@ from prefect.cache_policies import NO_CACHE
 from sqlalchemy.exc import DBAPIError
 
 from orchestrator import driver, loop, opening, wiring
-from orchestrator.driver import Glance, Standing
+from orchestrator.driver import Awaits, Glance, Standing
 from orchestrator.loop import Verbs
 from orchestrator.settings import Settings
 
@@ -91,12 +91,13 @@ def _tasks(campaign: str) -> Verbs:
 
 
 @flow(name="run-campaign", flow_run_name="{name}", persist_result=False, log_prints=False)
-def run_campaign(campaign: str, name: str) -> str:
+def run_campaign(campaign: str, name: str, awaits: str = "instruments") -> str:
     """Drive a campaign as far as it goes now.
 
     Args:
         campaign: UUID.
         name: For people who read Prefect's page.
+        awaits: For whose results it stays, as :class:`~orchestrator.driver.Awaits`.
 
     Returns:
         Where it stands, as a :class:`~orchestrator.driver.Standing`.
@@ -120,7 +121,8 @@ def run_campaign(campaign: str, name: str) -> str:
     with wiring.driving(parts):
         _open[campaign] = parts
         try:
-            return str(driver.drive(parts, _tasks(campaign), observe=observe))
+            tasks = _tasks(campaign)
+            return str(driver.drive(parts, tasks, observe=observe, awaits=Awaits(awaits)))
         finally:
             del _open[campaign]
 
@@ -141,17 +143,18 @@ def _note_round(name: str, glance: Glance) -> None:
     )
 
 
-def run(campaign: str, name: str, observe: Callable[[Glance], None]) -> Standing:
+def run(campaign: str, name: str, observe: Callable[[Glance], None], awaits: Awaits) -> Standing:
     """Run the flow in this process, with somebody watching.
 
     Args:
         campaign: UUID.
         name: ``NAME#2``.
         observe: Told after each pass.
+        awaits: For whose results it stays.
     """
     _watchers[campaign] = observe
     try:
         with tags("assayloop", name):
-            return Standing(run_campaign(campaign, name))
+            return Standing(run_campaign(campaign, name, str(awaits)))
     finally:
         del _watchers[campaign]

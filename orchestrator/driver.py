@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from adapters.protocol import Entering
 from db import repository
 from db.models import Candidate
 from db.session import now
-from db.states import CampaignState, JobState
-from orchestrator.loop import Verbs, advance, direct, settle
+from db.states import OPEN, CampaignState, JobState
+from orchestrator.lab import Lab
+from orchestrator.loop import Verbs, advance, direct, evaluate, settle
 from orchestrator.people import actors
 from orchestrator.wiring import Parts
 
@@ -25,6 +27,21 @@ class Standing(StrEnum):
     """For results, or for a person to settle a parked job."""
     TICKED = "ticked"
     """The tick's rounds are done."""
+
+
+class Awaits(StrEnum):
+    """For whose results a driver stays."""
+
+    NOBODY = "nobody"
+    INSTRUMENTS = "instruments"
+    """For those of evaluators that answer by themselves, however long they take."""
+    EVERYBODY = "everybody"
+    """For those that people bring, and for what they approve and settle, too."""
+
+
+LOOKS = (0.1, 5.0)
+"""Seconds between two looks at what has arrived: at first, and at most. Each is half as long again
+as the one before, until something moves."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +62,7 @@ def drive(
     *,
     observe: Callable[[Glance], None] = lambda glance: None,
     rounds: int | None = None,
+    awaits: Awaits = Awaits.NOBODY,
 ) -> Standing:
     """Advance a campaign, whose lease is held, as far as it goes now.
 
@@ -52,6 +70,7 @@ def drive(
         verbs: the five verbs; called in this process by default.
         observe: told after each pass.
         rounds: end after that many rounds have been proposed; no limit by default.
+        awaits: for whose results it stays when nothing else is left to do.
 
     Raises:
         Denied: whoever drives it may not any longer. The campaign is left as the last pass left
@@ -73,11 +92,54 @@ def drive(
             return standing
         if last is not None and seen.rounds >= last and not seen.open_jobs:
             return Standing.TICKED
-        if not moved:
-            due = _next_due(parts)
-            if due is None:
-                return Standing.WAITING
-            parts.rest(max(0.0, (due - now()) / 1e6))
+        if not moved and not _rest(parts, awaits):
+            return Standing.WAITING
+
+
+def _rest(parts: Parts, awaits: Awaits) -> bool:
+    """Wait until there is something to do again; False where nothing will be without a person.
+
+    What it looks at meanwhile is no pass of the verbs: an engine would keep a record of each.
+    """
+    pause, longest = LOOKS
+    while True:
+        due = _next_due(parts)
+        if due is None and not _awaited(parts, awaits):
+            return False
+        left = longest if due is None else max(0.0, (due - now()) / 1e6)
+        parts.rest(min(left, pause))
+        parts.lap()  # nobody's work
+        if left <= pause and due is not None:
+            return True
+        parts.require_lease()
+        actors.require_still(parts.database, parts.actor)
+        if evaluate(parts) or _something_came(parts):
+            return True
+        pause = min(1.5 * pause, longest)
+
+
+def _awaited(lab: Lab, awaits: Awaits) -> bool:
+    """Whether results may come for which the driver stays."""
+    if awaits is Awaits.NOBODY:
+        return False
+    with lab.database.read() as session:
+        waiting = repository.jobs(session, lab.campaign, OPEN)
+    if awaits is Awaits.EVERYBODY:
+        return bool(waiting)
+    there = (JobState.SUBMITTED, JobState.RUNNING, JobState.QUEUED)
+    return any(
+        job.state in there and not isinstance(lab.evaluators[job.evaluator], Entering)
+        for job in waiting
+        if job.evaluator in lab.evaluators
+    )
+
+
+def _something_came(lab: Lab) -> bool:
+    """Whether somebody else stored a result, or paused or ended the campaign."""
+    with lab.database.read() as session:
+        if repository.campaign(session, lab.campaign).state != CampaignState.RUNNING:
+            return True
+        return bool(repository.attempts(session, lab.campaign, "delivered"))
 
 
 def glance(parts: Parts) -> Glance:

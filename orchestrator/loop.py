@@ -38,6 +38,7 @@ from orchestrator.verbs import (
     dispatch,
     recording,
     stopping,
+    valuing,
 )
 from orchestrator.verbs.stopping import Progress
 from orchestrator.wiring import Parts
@@ -70,7 +71,7 @@ def propose(parts: Parts) -> int | None:
             return waiting[0].number
         campaign = repository.campaign(session, parts.campaign)
         open_jobs = repository.open_jobs(session, parts.campaign)
-        progress = recording.progress(session, parts)
+        progress = valuing.progress(session, parts)
     if campaign.state != CampaignState.RUNNING or open_jobs > parts.spec.in_flight:
         return None
     if ended := stopping.reason(parts.spec, parts.objective, progress):
@@ -219,9 +220,8 @@ def record(parts: Parts) -> int:
     recorded = 0
     for delivery, jobs in recording.unread(parts):
         outcomes = recording.parse(parts, delivery, jobs)
-        for job in jobs:
-            recording.record(parts, job, delivery, outcomes[job])
-            recorded += 1
+        recording.record(parts, delivery, outcomes)
+        recorded += len(jobs)
     return recorded
 
 

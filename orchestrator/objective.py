@@ -81,6 +81,22 @@ class Outcome:
         bounded = isinstance(self.transform, Gaussian | Sigmoid | Clip | Step)
         return (0.0, 1.0) if bounded else (-math.inf, math.inf)
 
+    def side(self, value: float, side: int) -> int:
+        """On which side of the transformed limit the transformed true value lies.
+
+        Args:
+            value: a detection limit of the measure.
+            side: 1 where the true measure lies above it, -1 where below.
+
+        Returns:
+            1, -1, or 0 where the transform is flat there: then the value is what it is.
+        """
+        if isinstance(self.transform, Gaussian):
+            return 0  # it rises and falls beyond the limit
+        step = 1e-6 * max(1.0, abs(value))
+        rise = float(self.apply(value + step) - self.apply(value - step))
+        return int(np.sign(rise)) * side if math.isfinite(rise) else 0
+
     def spread(self, values: ArrayLike, std: ArrayLike) -> Floats:
         """Standard deviation of the transformed values, by a central difference one std wide.
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
@@ -14,11 +13,12 @@ from adapters import registry as evaluators
 from adapters.protocol import Evaluator, EvaluatorError, OptionError, Weighted, Weights
 from db import lease, repository
 from db.heartbeat import Heartbeat
-from db.ledger import Actor, Draft, append
-from db.models import Campaign, Lease, LedgerEntry
-from db.session import MICROSECONDS, Database, now
+from db.ledger import Actor
+from db.models import Campaign, Lease
+from db.session import MICROSECONDS, Database
 from orchestrator import moments, opening, recorded_model
-from orchestrator.errors import BadInput, Busy, Conflict, Overtaken, SchemaMismatch
+from orchestrator.errors import BadInput, Busy, Overtaken, SchemaMismatch
+from orchestrator.lab import Lab
 from orchestrator.latent import registry as spaces
 from orchestrator.latent.protocol import Space, SpaceError
 from orchestrator.objective import Objective, ObjectiveError
@@ -33,27 +33,14 @@ from orchestrator.spec.yaml import KeyPath
 from orchestrator.surrogates.protocol import Surrogate
 
 
-@dataclass
-class Parts:
+@dataclass(kw_only=True)
+class Parts(Lab):
     """Everything one campaign is made of, wired; what a verb gets."""
 
-    database: Database
-    actor: Actor
-    campaign: str
-    """UUID, and name of its chain."""
-    revision: int
-    spec: Spec
     space: Space
     objective: Objective
-    evaluators: Mapping[str, Evaluator]
-    """By name, in the order of the spec."""
     proposer: Proposer
     surrogate: Surrogate
-    grip: lease.Grip | None = None
-    """The lease of a driver; None for what only adds to the campaign from outside."""
-    heart: Heartbeat | None = None
-    """What renews it."""
-    _lap: float = field(default_factory=time.monotonic)
 
     @property
     def problem(self) -> Problem:
@@ -64,64 +51,6 @@ class Parts:
             at=self.spec.surrogate.at,
             filters=tuple(self.spec.space.filters),
         )
-
-    def part(self, name: str) -> EvaluatorSpec:
-        """What the spec says of an evaluator."""
-        return next(one for one in self.spec.evaluators if one.name == name)
-
-    @contextmanager
-    def write(self) -> Iterator[Session]:
-        """One transaction that holds the campaign's chain, and its lease if this is a driver."""
-        with self.database.write(self.campaign) as session:
-            if self.grip is not None:
-                lease.hold(session, self.grip, lease.clock(session))
-            yield session
-
-    def require_lease(self) -> None:
-        """Refuse to go on for a driver that was overtaken; asked before the world is.
-
-        At least half of the lease is left afterwards: so long the call that follows may be kept
-        waiting, by whatever stops processes, before anybody else can make it.
-
-        Raises:
-            LeaseLost: another driver took it.
-        """
-        if self.grip is None:
-            return
-        if self.heart is not None:
-            self.heart.require()
-        with self.database.read() as session:
-            left = lease.left(session, self.grip, lease.clock(session))
-        if left < lease.EXPIRY_S * MICROSECONDS / 2:
-            with self.write():  # renews it
-                pass
-
-    def rest(self, seconds: float) -> None:
-        """Wait; a driver that is overtaken meanwhile, no longer."""
-        if self.heart is None:
-            time.sleep(seconds)
-        else:
-            self.heart.lost.wait(seconds)
-
-    def require_newest(self, session: Session) -> None:
-        """Refuse to work by an old spec.
-
-        Raises:
-            Conflict: the campaign was revised since these parts were wired.
-        """
-        row = repository.campaign(session, self.campaign)
-        if row.revision != self.revision:
-            what = f"{row.name}#{row.ordinal} was revised since it was opened"
-            raise Conflict(what, "open it again, to go on by its newest spec")
-
-    def append(self, session: Session, draft: Draft) -> LedgerEntry:
-        """Write an entry in the campaign's chain and apply it."""
-        return append(session, self.campaign, self.actor, draft, now())
-
-    def lap(self) -> float:
-        """Seconds that this driver worked since it was last asked."""
-        before, self._lap = self._lap, time.monotonic()
-        return self._lap - before
 
 
 def space(spec: Spec, model: str | None = None) -> Space:
@@ -252,6 +181,27 @@ def build(opened: Database, campaign_id: str, *, actor: Actor | None = None) -> 
     return replace(parts, evaluators=made)
 
 
+def lab(opened: Database, campaign_id: str, *, actor: Actor) -> Lab:
+    """The campaign as whoever receives for it needs it, by its newest spec; loads no model.
+
+    Evaluators that are not installed here are left out.
+
+    Raises:
+        BadInput: the stored spec is none.
+    """
+    with opened.read() as session:
+        row = repository.campaign(session, campaign_id)
+        spec = stored.spec(repository.revision(session, row.id, row.revision))
+    return Lab(
+        database=opened,
+        actor=actor,
+        campaign=campaign_id,
+        revision=row.revision,
+        spec=spec,
+        evaluators=_installed(spec),
+    )
+
+
 def evaluator_weights(spec: Spec) -> Iterator[tuple[EvaluatorSpec, Weights]]:
     """Trained weights that the values of a spec's evaluators depend on.
 
@@ -266,11 +216,15 @@ def evaluator_weights(spec: Spec) -> Iterator[tuple[EvaluatorSpec, Weights]]:
 
 def with_evaluators(parts: Parts) -> Parts:
     """The same with those evaluators that are installed; the others are left out."""
+    return replace(parts, evaluators=_installed(parts.spec))
+
+
+def _installed(spec: Spec) -> dict[str, Evaluator]:
     made = {}
-    for one in parts.spec.evaluators:
+    for one in spec.evaluators:
         with suppress(EvaluatorError):
             made[one.name] = evaluators.create(one.use, one.options)
-    return replace(parts, evaluators=made)
+    return made
 
 
 def of_revision(
@@ -335,6 +289,7 @@ def driving(parts: Parts) -> Iterator[Parts]:
         raise _overtaken(parts, lost) from None
     finally:
         parts.heart = None
+        parts.close()
         with parts.database.write(parts.campaign) as session:
             lease.release(session, parts.grip)
         parts.grip = None

@@ -68,6 +68,9 @@ MEASUREMENT: dict[str, Any] = {
     "provenance": "a notebook",
     "delivery": None,
     "place": "",
+    "instrument": "",
+    "operator": "",
+    "lot": "",
     "supersedes": None,
 }
 
@@ -283,7 +286,9 @@ def _decoded() -> Draft:
 
 def _sent() -> Draft:
     draft = Draft("submit")
-    draft.new("batch", number=1, evaluator="bench", key=f"{CAMPAIGN}/batch/1")
+    draft.new(
+        "batch", number=1, evaluator="bench", key=f"{CAMPAIGN}/batch/1", barcode="0123456789AB"
+    )
     for number in (1, 2):
         draft.set("job", number=number, state="submitted", attempts=1, batch=1, position="A1")
         draft.new(
@@ -312,7 +317,8 @@ def _recorded() -> Draft:
     draft.set("attempt", job=1, number=1, state="succeeded", delivery=delivery, receipt=1, **at)
     draft.set("job", number=1, state="succeeded")
     of_job = {"job": 1, "attempt": 1, "evaluator": "bench", "source": "evaluator"}
-    measurement(draft, 1, 1, **of_job, delivery=delivery, place="/score", std=0.01)
+    made = {"instrument": "Reader 3", "operator": "ada", "lot": "L-7"}
+    measurement(draft, 1, 1, **of_job, **made, delivery=delivery, place="/score", std=0.01)
     flag(draft, 1, "late")
     draft.set("candidate", number=1, objective=0.5, feasible=True, objective_revision=1)
     draft.set("campaign", best=1)

@@ -201,7 +201,9 @@ def _proposed() -> Draft:
 def _measured() -> Draft:
     draft = Draft("record")
     delivery = draft.attach(b'{"score": 0.625}', "application/json")
-    draft.new("batch", number=2, evaluator="other", key=f"{CAMPAIGN}/batch/2")
+    draft.new(
+        "batch", number=2, evaluator="other", key=f"{CAMPAIGN}/batch/2", barcode="BA9876543210"
+    )
     histories.job(
         draft,
         3,
@@ -250,6 +252,9 @@ def _measured() -> Draft:
         provenance="a letter",
         delivery=delivery,
         place="/purity",
+        instrument="PheraStar 7",
+        operator="grace",
+        lot="L-9",
         supersedes=1,
     )
     histories.flag(draft, 3, "suspect", number=2)

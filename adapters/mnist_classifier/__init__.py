@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from adapters.calculator import Calculator, RejectedError
 from adapters.messages import quote
-from adapters.mnist_classifier import card
+from adapters.mnist_classifier.shipped import SHIPPED
 from adapters.protocol import Capabilities, Measure, Sample, Weights
+from adapters.trained_weights import read_card
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,8 +76,8 @@ class MnistClassifier(Calculator):
         Raises:
             EvaluatorError: the card is missing or cannot be read.
         """
-        file = self._weights or card.SHIPPED
-        path, said = card.read(file)
+        file = self._weights or SHIPPED
+        path, said = read_card(file)
         return Weights(file, str(said["weights_sha256"]), path)
 
     def calculate(self, sample: Sample, wanted: Sequence[str]) -> Mapping[str, float]:

@@ -6,21 +6,17 @@ two 3 x 3 convolutions with batch normalisation, then one dense layer.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
 from torch import Tensor, nn
 
-from adapters.mnist_classifier.card import SHIPPED
-from adapters.mnist_classifier.card import read as read_card
+from adapters.mnist_classifier.shipped import SHIPPED
 from adapters.protocol import EvaluatorError
+from adapters.trained_weights import read_card, read_weights
 
 SIDE = 28
 """Images are ``SIDE x SIDE`` pixels."""
@@ -107,27 +103,3 @@ def load(path: Path | None = None) -> Classifier:
         what = f"the classifier's weights are not of the network that {file} describes: {why}"
         raise EvaluatorError(what) from error
     return Classifier(network.eval(), card["weights_sha256"])
-
-
-def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors of a weights file and its card, the hash checked.
-
-    Raises:
-        EvaluatorError: a file is missing or is not what the card describes.
-    """
-    card_path, card = read_card(path)
-    expected = card["weights_sha256"]
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise EvaluatorError(f"the classifier's weights {path} cannot be used: {error}") from error
-    found = hashlib.sha256(content).hexdigest()
-    if found != expected:
-        raise EvaluatorError(
-            f"the classifier's weights {path} were changed: SHA-256 {found}, "
-            f"but {card_path.name} says {expected}"
-        )
-    try:
-        return load_tensors(content), card
-    except SafetensorError as error:
-        raise EvaluatorError(f"the classifier's weights {path} cannot be read: {error}") from error

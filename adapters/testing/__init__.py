@@ -15,11 +15,15 @@ from __future__ import annotations
 from adapters.testing.bench import LeftOut
 from adapters.testing.contract import ContractChecks
 from adapters.testing.hostile import HostileChecks
+from adapters.testing.manners import MannersChecks
 from adapters.testing.measures import MeasureChecks
+from adapters.testing.transport import TransportChecks
 from adapters.testing.weights import WeightChecks
 
 __all__ = ["EvaluatorConformance", "LeftOut"]
 
 
-class EvaluatorConformance(MeasureChecks, WeightChecks, ContractChecks, HostileChecks):
+class EvaluatorConformance(
+    MeasureChecks, WeightChecks, ContractChecks, TransportChecks, MannersChecks, HostileChecks
+):
     """Everything the core relies on in an evaluator. Give it ``evaluator`` and ``samples``."""

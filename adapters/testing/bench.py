@@ -6,7 +6,7 @@ import time
 import uuid
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn, ParamSpec, TypeVar
 
@@ -17,6 +17,7 @@ from adapters.protocol import (
     Delivery,
     Evaluator,
     EvaluatorError,
+    Incoming,
     Job,
     Outcome,
     Sample,
@@ -43,6 +44,22 @@ class Bench(ABC):
 
     def non_finite_samples(self) -> Sequence[Sample]:
         """Samples for which a measure comes out as NaN or infinite, if there are such."""
+        return ()
+
+    def restart_counterpart(self) -> bool:
+        """Stop what the evaluator talks to, and start it again; whether that was done."""
+        return False
+
+    def unreachable(self) -> Evaluator | None:
+        """An evaluator with a method ``health`` whose counterpart is not there, if there can be."""
+        return None
+
+    def signed_callback(self) -> Incoming | None:
+        """A request as the counterpart signs it, for an evaluator that accepts callbacks."""
+        return None
+
+    def secrets(self) -> Sequence[str]:
+        """Secrets that the evaluator was given; the kit looks for them where people look."""
         return ()
 
     def target(self) -> object:
@@ -129,13 +146,19 @@ def submit(evaluator: Evaluator, jobs: Sequence[Job]) -> list[Ticket]:
 
 
 def receive(
-    evaluator: Evaluator, tickets: Sequence[Ticket], patience: float
+    evaluator: Evaluator,
+    tickets: Sequence[Ticket],
+    patience: float,
+    wanted: Collection[str] | None = None,
 ) -> tuple[list[Delivery], list[Outcome]]:
     """Deliveries for the tickets and their outcomes, once each; waits until every job is answered.
 
+    Args:
+        wanted: keys of the jobs that it waits for; by default all of the tickets.
+
     Gives what has arrived where patience runs out; the caller says what is missing.
     """
-    wanted = {ticket.job for ticket in tickets}
+    wanted = {ticket.job for ticket in tickets} if wanted is None else set(wanted)
     deadline = time.monotonic() + patience
     while True:
         # What is not acknowledged comes again each time: one of each reference is kept.
@@ -147,9 +170,7 @@ def receive(
         time.sleep(0.01)
 
 
-def parse(
-    evaluator: Evaluator, delivery: Delivery, tickets: Sequence[Ticket]
-) -> Sequence[Outcome]:
+def parse(evaluator: Evaluator, delivery: Delivery, tickets: Sequence[Ticket]) -> Sequence[Outcome]:
     """The outcomes of a delivery, read with the tickets of its batches as the core reads it."""
     return evaluator.parse(replace(delivery, tickets=tuple(tickets)))
 

@@ -12,6 +12,7 @@ from adapters.testing.bench import (
     guarded,
     jobs_for,
     leave_out,
+    parse,
     receive,
     require,
     submit,
@@ -44,7 +45,7 @@ class ContractChecks(Bench):
             )
             require(count == 1, f"job {job!r} has {count} outcomes; give exactly one a job")
         for delivery in done.deliveries:
-            answered = {outcome.job for outcome in evaluator.parse(delivery)}
+            answered = {o.job for o in parse(evaluator, delivery, done.tickets)}
             silent = not delivery.jobs and not evaluator.capabilities.synchronous
             require(
                 silent or answered == set(delivery.jobs),
@@ -80,11 +81,11 @@ class ContractChecks(Bench):
         readers = [evaluator, evaluator, self.evaluator()]
         for delivery in reversed(done.deliveries):
             what = "parse, perhaps by a restarted evaluator,"
-            texts = {repr(list(guarded(what, r.parse, delivery))) for r in readers}
+            texts = {repr(list(guarded(what, parse, r, delivery, done.tickets))) for r in readers}
             require(
                 len(texts) == 1,
                 f"parse gives different outcomes for the same bytes: {sorted(texts)}; "
-                "it may use nothing but the delivery",
+                "it may use nothing but the delivery and its tickets",
             )
 
     def test_a_waiting_delivery_keeps_its_bytes(self) -> None:

@@ -17,7 +17,7 @@ from adapters.protocol import (
     OutcomeStatus,
     Reading,
 )
-from adapters.testing.bench import Bench, exchange, fail, jobs_for, require
+from adapters.testing.bench import Bench, exchange, fail, jobs_for, parse, require
 from adapters.units import require_unit
 
 
@@ -83,7 +83,7 @@ class MeasureChecks(Bench):
         evaluator = self.evaluator()
         done = exchange(evaluator, jobs_for(evaluator, self.samples()), self.patience)
         for delivery in done.deliveries:
-            for outcome in evaluator.parse(delivery):
+            for outcome in parse(evaluator, delivery, done.tickets):
                 for reading in outcome.readings:
                     _require_place(delivery, reading)
 

@@ -17,8 +17,10 @@ class Batch(Base):
     number: Mapped[int] = number_key()
     evaluator: Mapped[str]
     key: Mapped[str]
-    """Idempotency key or barcode."""
+    """Idempotency key."""
     entry: Mapped[int]
+    barcode: Mapped[str] = mapped_column(server_default="")
+    """What stands on the plate or tube; empty where nobody put one on."""
 
 
 class Job(Base):
@@ -60,7 +62,8 @@ class Attempt(Base):
     number: Mapped[int] = number_key()
     batch: Mapped[int]
     state: Mapped[str]
-    """submitting, submitted, delivered, succeeded, failed, timed out, cancelled."""
+    """submitting, submitted, unconfirmed, delivered, succeeded, failed, doubtful, timed out,
+    cancelled."""
     reason: Mapped[str]
     reference: Mapped[str]
     """The evaluator's own name for it."""
@@ -112,6 +115,12 @@ class Measurement(Base):
     supersedes: Mapped[int | None]
     """The measurement that this one corrects."""
     entry: Mapped[int]
+    instrument: Mapped[str] = mapped_column(server_default="")
+    """What measured it, as the delivery says."""
+    operator: Mapped[str] = mapped_column(server_default="")
+    """Who stood at it, as the delivery says."""
+    lot: Mapped[str] = mapped_column(server_default="")
+    """Of reagents or plate, as the delivery says."""
 
 
 class MeasurementFlag(Base):

@@ -32,6 +32,8 @@ from db.repository.about_jobs import (
     jobs_of_round,
     last_receipt,
     open_jobs,
+    sent_since,
+    sent_to,
 )
 from db.repository.about_measurements import (
     DOUBTS,
@@ -79,6 +81,8 @@ __all__ = [
     "position_at",
     "revision",
     "rounds",
+    "sent_since",
+    "sent_to",
     "standings",
     "successor",
     "twin",

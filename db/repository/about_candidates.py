@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from db.columns import canonical, storable
 from db.models import Candidate, Job, Measurement
-from db.states import OPEN
+from db.states import OPEN, JobState
 
 
 def candidates(
@@ -59,12 +59,11 @@ def best(session: Session, campaign_id: str, count: int, *, maximize: bool) -> S
 
 def candidates_with_jobs(session: Session, campaign_id: str) -> int:
     """Candidates that were, or are to be, sent to an evaluator."""
-    return (
-        session.scalar(
-            select(func.count(func.distinct(Job.candidate))).where(Job.campaign == campaign_id)
-        )
-        or 0
+    never = (str(JobState.CANCELLED), str(JobState.REJECTED))
+    sent = select(func.count(func.distinct(Job.candidate))).where(
+        Job.campaign == campaign_id, (Job.attempts > 0) | Job.state.not_in(never)
     )
+    return session.scalar(sent) or 0
 
 
 def pending(session: Session, campaign_id: str) -> Sequence[Candidate]:

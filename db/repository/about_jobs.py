@@ -88,6 +88,36 @@ def attempt(session: Session, job: Job) -> Attempt:
     return session.get_one(Attempt, (job.campaign, job.number, job.attempts))
 
 
+def sent_since(session: Session, campaign_id: str, evaluator: str, since: int) -> int:
+    """Attempts at an evaluator that were begun after a time."""
+    query = (
+        select(func.count())
+        .select_from(Attempt)
+        .join(Job, and_(Job.campaign == Attempt.campaign, Job.number == Attempt.job))
+        .where(
+            Attempt.campaign == campaign_id,
+            Job.evaluator == evaluator,
+            Attempt.started_at > since,
+        )
+    )
+    return session.scalar(query) or 0
+
+
+def sent_to(session: Session, campaign_id: str, evaluator: str) -> Sequence[tuple[Attempt, Job]]:
+    """Attempts that an evaluator has taken, each with its job, in the order of batches."""
+    rows = session.execute(
+        select(Attempt, Job)
+        .join(Job, and_(Job.campaign == Attempt.campaign, Job.number == Attempt.job))
+        .where(
+            Attempt.campaign == campaign_id,
+            Job.evaluator == evaluator,
+            Attempt.submitted_at.is_not(None),
+        )
+        .order_by(Attempt.batch, Attempt.job, Attempt.number)
+    )
+    return [(attempt, job) for attempt, job in rows]
+
+
 def last_receipt(session: Session, campaign_id: str) -> int:
     """Number of the last delivery that answered a job, 0 for none."""
     last = select(func.max(Attempt.receipt)).where(Attempt.campaign == campaign_id)

@@ -16,11 +16,11 @@ from typer.main import get_command
 GROUPS = {
     "campaign": "Change a campaign.",
     "spec": "Check a spec, or print its schema.",
-    "result": "Correct or flag measurements.",
-    "jobs": "See what evaluators were asked, and settle what is doubtful.",
+    "result": "Bring results from the bench; correct or flag measurements.",
+    "jobs": "See what evaluators were asked; take, cancel and settle jobs.",
     "evaluators": "See what can measure.",
     "models": "See and train the models of latent spaces.",
-    "data": "Get and add what models are trained on.",
+    "data": "Get and add what models are trained on; import earlier measurements.",
     "db": "Upgrade, check, copy, back up or restore the database.",
     "audit": "Verify, anchor, replay and explain the history.",
     "audit keys": "The keys that sign anchors.",
@@ -42,6 +42,7 @@ class Command(NamedTuple):
 
 COMMANDS = (
     Command("run", "campaigns.run:run", "Run a campaign from its spec, or continue it."),
+    Command("serve", "serve:serve", "Receive results while nobody drives."),
     Command("status", "campaigns.status_and_show:status", "List campaigns and how far they are."),
     Command("show", "campaigns.status_and_show:show", "Show the best of a campaign."),
     Command("report", "campaigns.report:report", "Write a campaign's report as it stands now."),
@@ -59,6 +60,9 @@ COMMANDS = (
     ),
     Command("ask", "campaigns.ask_tell_steer:ask", "Ask for candidates to measure yourself."),
     Command("tell", "campaigns.ask_tell_steer:tell", "Add measurements that were made outside."),
+    Command("approve", "campaigns.approval:approve", "Let candidates be measured that wait."),
+    Command("reject", "campaigns.approval:reject", "Turn candidates down that wait."),
+    Command("edit", "campaigns.approval:edit", "Have another object measured instead."),
     Command(
         "pause", "campaigns.ask_tell_steer:pause", "Pause a campaign; what is under way comes in."
     ),
@@ -67,6 +71,15 @@ COMMANDS = (
     Command(
         "campaign revise", "campaigns.ask_tell_steer:revise", "Give a campaign a changed spec."
     ),
+    Command(
+        "result enter", "campaigns.bring_results:enter", "Bring the result of one job of yours."
+    ),
+    Command(
+        "result confirm",
+        "campaigns.bring_results:confirm",
+        "Say that a result which another entered is right.",
+    ),
+    Command("result import", "campaigns.bring_results:import_table", "Bring a filled table."),
     Command(
         "result correct",
         "campaigns.correct_and_flag:correct",
@@ -88,9 +101,19 @@ COMMANDS = (
         "spec schema", "campaigns.spec:schema", "Print the JSON Schema of a spec, for editors."
     ),
     Command("jobs list", "campaigns.jobs:list_jobs", "List the jobs of a campaign."),
+    Command("jobs sheet", "campaigns.jobs:sheet", "Write a person's jobs as a table to fill in."),
+    Command("jobs take", "campaigns.jobs:take", "Say that you are at a job."),
+    Command("jobs cancel", "campaigns.jobs:cancel", "End jobs, whatever they are doing."),
+    Command("jobs requeue", "campaigns.jobs:requeue", "Send a job again."),
     Command("jobs resolve", "campaigns.jobs:resolve", "Say whether a doubtful job ran."),
+    Command("evaluators check", "campaigns.evaluators:check", "Look whether evaluators are ready."),
     Command(
         "evaluators list", "campaigns.evaluators:list_evaluators", "List evaluators and measures."
+    ),
+    Command(
+        "evaluators new",
+        "campaigns.new_evaluator:new",
+        "Write a package for an evaluator of your own.",
     ),
     Command("models list", "models.list_and_show:list_models", "List the models of latent spaces."),
     Command(
@@ -107,6 +130,7 @@ COMMANDS = (
     Command("models train", "models.train:train", "Train a model of a latent space."),
     Command("data get", "models.data_sets:get", "Fetch a public data set to train on."),
     Command("data add", "models.data_sets:add", "Take in molecules of your own to train on."),
+    Command("data import", "campaigns.import_data:import_data", "Take in earlier measurements."),
     Command("data list", "models.data_sets:list_data", "List the data to train on."),
     Command(
         "db upgrade", "database.schema:upgrade", "Create the database, or bring it to this release."

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from adapters.checks import refusals
 from adapters.messages import plain
-from adapters.protocol import Capabilities, Reading
+from adapters.protocol import Capabilities, Censoring, Measure, Reading
 from db import repository
 from db.ledger import Draft
 from db.models import Candidate, Measurement
@@ -20,7 +20,7 @@ from db.states import CampaignState
 from orchestrator import loop
 from orchestrator.errors import BadInput, Conflict
 from orchestrator.latent.protocol import Decoded, SpaceError
-from orchestrator.verbs import candidates, recording
+from orchestrator.verbs import candidates, gates, recording, valuing
 from orchestrator.wiring import Parts
 
 WITHOUT_POINT = "has no point"
@@ -35,6 +35,8 @@ class Told:
     std: float | None = None
     unit: str | None = None
     """The evaluator's unit, where None."""
+    censoring: Censoring = Censoring.NONE
+    """Whether the value is a detection limit, and on which side of it the true one lies."""
 
 
 def ask(parts: Parts, count: int) -> int:
@@ -48,7 +50,7 @@ def ask(parts: Parts, count: int) -> int:
     """
     if count < 1:
         raise BadInput.of("count", f"{count} candidates cannot be asked for", "ask for 1 or more")
-    _refuse_unfit(parts)
+    refuse_unfit(parts)
     with parts.database.read() as session:
         waiting = repository.rounds(session, parts.campaign, "proposed")
     for row in waiting:  # of a driver that was stopped between two verbs
@@ -88,17 +90,18 @@ def tell(
     if (candidate is None) == (content is None):
         raise BadInput.of("tell", "name a candidate or give an object", "exactly one of them")
     readings = checked(parts, values)
-    _refuse_unfit(parts)
+    refuse_unfit(parts)
     with parts.write() as session:
         draft = Draft("tell", {"provenance": provenance})
         if content is not None:
-            number = _candidate_of(session, draft, parts, content, external_ids)
+            number = add_object(session, draft, parts, content, external_ids)
         else:
             assert candidate is not None
             number = _known(session, parts, candidate)
         _measure(session, draft, parts, number, readings)
-        recording.value_candidate(session, draft, parts, number)
-        recording.settle_campaign(session, draft, parts)
+        valuing.value_candidate(session, draft, parts, number)
+        gates.settle(session, draft, parts, [number])
+        valuing.settle_campaign(session, draft, parts)
         parts.append(session, draft)
     return number
 
@@ -111,7 +114,30 @@ def _measure(
     readings: Sequence[tuple[str, Reading]],
 ) -> None:
     """Draft told measurements of a candidate, each with the unit to keep it in."""
-    first = repository.next_number(session, Measurement, parts.campaign)
+    add_measurements(session, draft, parts, candidate, readings, source="told")
+
+
+def add_measurements(
+    session: Session,
+    draft: Draft,
+    parts: Parts,
+    candidate: int,
+    readings: Sequence[tuple[str, Reading]],
+    *,
+    source: str,
+    delivery: str | None = None,
+) -> None:
+    """Draft measurements that nobody was asked for, each with the unit to keep it in.
+
+    Args:
+        delivery: artifact that holds them, where they came as a file.
+    """
+    drafted = draft.rows["new"].get("measurement", [])
+    first = (
+        drafted[-1]["number"] + 1
+        if drafted
+        else repository.next_number(session, Measurement, parts.campaign)
+    )
     for number, (unit, reading) in enumerate(readings, first):
         draft.new(
             "measurement",
@@ -122,17 +148,20 @@ def _measure(
             evaluator="",
             **recording.in_unit(reading, unit),
             censoring=str(reading.censoring),
-            measured_at=None,
+            measured_at=reading.measured_at,
             received_at=now(),
-            source="told",
+            source=source,
             provenance=draft.about["provenance"],
-            delivery=None,
-            place="",
+            delivery=delivery,
+            place=reading.place,
+            instrument=reading.instrument,
+            operator=reading.operator,
+            lot=reading.lot,
             supersedes=None,
         )
 
 
-def _refuse_unfit(parts: Parts) -> None:
+def refuse_unfit(parts: Parts) -> None:
     """Refuse a campaign that is over, and parts that were wired by an old spec."""
     with parts.database.read() as session:
         campaign = repository.campaign(session, parts.campaign)
@@ -151,13 +180,13 @@ def checked(parts: Parts, values: Mapping[str, Told]) -> list[tuple[str, Reading
         raise BadInput.of("tell", "no value is given", "give at least one measure")
     found = []
     for name, told in values.items():
-        capabilities = _giver(parts, name)
+        capabilities = giver(parts, name)
         measure = capabilities.measure(name)
         assert measure is not None
         unit = measure.unit if told.unit is None else told.unit
         value = _number(name, told.value)
         std = None if told.std is None else _number(f"{name}, standard deviation", told.std)
-        reading = Reading(name, value, unit, std)
+        reading = Reading(name, value, unit, std, told.censoring)
         wrong = refusals(capabilities, [name], [reading])
         if not math.isfinite(reading.value):
             wrong.append(f"measure {name!r} is {reading.value}, which is no measurement")
@@ -200,7 +229,17 @@ def _number_in(text: str) -> str:
     return f"give the number {found!r}, not text" if math.isfinite(found) else _FORM
 
 
-def _giver(parts: Parts, name: str) -> Capabilities:
+def measure(parts: Parts, name: str) -> Measure | None:
+    """A measure that the campaign asks for, as the evaluator that gives it declares it."""
+    return giver(parts, name).measure(name) if name in parts.spec.measures else None
+
+
+def giver(parts: Parts, name: str) -> Capabilities:
+    """What the evaluator can do that gives a measure of the campaign.
+
+    Raises:
+        BadInput: it is none.
+    """
     for part in parts.spec.evaluators:
         if name in part.measures:
             return parts.evaluators[part.name].capabilities
@@ -215,57 +254,113 @@ def _known(session: Session, parts: Parts, candidate: int) -> int:
     return row.duplicate_of or row.number
 
 
-def _candidate_of(
+def add_object(
     session: Session,
     draft: Draft,
     parts: Parts,
     content: str | bytes,
-    external_ids: Sequence[str],
+    external_ids: Sequence[str] = (),
+    *,
+    source: str = "told",
+    edited_from: int | None = None,
 ) -> int:
-    """The candidate of that object; drafted as a told one where it is new."""
+    """The candidate of that object; drafted where it is new.
+
+    Returns:
+        Its number.
+
+    Raises:
+        BadInput: it is no object of the space.
+    """
     (decoded,) = parts.space.read([content])
     if not decoded.valid:
         raise BadInput.of("object", f"{content!r} is no object of this space: {decoded.reason}")
-    twin = repository.twin(session, parts.campaign, decoded.key)
-    if twin is not None:
-        named = dict.fromkeys([*twin.external_ids, *external_ids])
-        if len(named) > len(twin.external_ids):
-            draft.set("candidate", number=twin.number, external_ids=list(named))
-        return twin.number
-    point, log_prior, reason = _encoded(parts, decoded)
-    number = repository.next_number(session, Candidate, parts.campaign)
-    draft.new(
-        "candidate",
-        **candidates.BLANK
-        | candidates.settled(draft, parts, decoded)
-        | {
-            "number": number,
-            "round": None,
-            "source": "told",
-            "external_ids": list(external_ids),
-            "point": None,
-            "mean": None,
-            "std": None,
-            "acquisition": None,
-            "realised": point,
-            "log_prior": log_prior,
-            "reason": reason,
-        },
-    )
+    told = [(decoded, external_ids)]
+    (number,) = add_objects(session, draft, parts, told, source=source, edited_from=edited_from)
     return number
 
 
-def _encoded(parts: Parts, one: Decoded) -> tuple[list[float] | None, float | None, str]:
-    """Where an object lies, and its log prior there; or why it lies nowhere.
+def add_objects(
+    session: Session,
+    draft: Draft,
+    parts: Parts,
+    told: Sequence[tuple[Decoded, Sequence[str]]],
+    *,
+    source: str,
+    edited_from: int | None = None,
+) -> list[int]:
+    """The candidates of objects that the space has read, each with what people call it.
+
+    Returns:
+        Their numbers; equal objects have the same.
+    """
+    numbers: dict[str, int] = {}
+    called: dict[int, list[str]] = {}
+    fresh: list[Decoded] = []
+    first = repository.next_number(session, Candidate, parts.campaign)
+    for one, names in told:
+        if one.key not in numbers:
+            twin = repository.twin(session, parts.campaign, one.key)
+            if twin is None:
+                numbers[one.key] = first + len(fresh)
+                fresh.append(one)
+            else:
+                numbers[one.key] = twin.number
+                called[twin.number] = list(twin.external_ids)
+        number = numbers[one.key]
+        called[number] = list(dict.fromkeys([*called.get(number, []), *names]))
+    for one, (point, log_prior, reason) in zip(fresh, _encoded(parts, fresh), strict=True):
+        number = numbers[one.key]
+        draft.new(
+            "candidate",
+            **candidates.BLANK
+            | candidates.settled(draft, parts, one)
+            | {
+                "number": number,
+                "round": None,
+                "source": source,
+                "edited_from": edited_from,
+                "external_ids": called[number],
+                "point": None,
+                "mean": None,
+                "std": None,
+                "acquisition": None,
+                "realised": point,
+                "log_prior": log_prior,
+                "reason": reason,
+            },
+        )
+    for number, names in called.items():
+        row = session.get(Candidate, (parts.campaign, number))
+        if row is not None and names != row.external_ids:
+            draft.set("candidate", number=number, external_ids=names)
+    return [numbers[one.key] for one, _ in told]
+
+
+def _encoded(
+    parts: Parts, objects: Sequence[Decoded]
+) -> list[tuple[list[float] | None, float | None, str]]:
+    """Where objects lie, and their log prior there; or why they lie nowhere.
 
     What somebody measured is kept even where the model cannot write it. No surrogate that reads
     points learns from it.
     """
-    assert one.content is not None, "a valid object has a content"
+    contents = [one.content for one in objects if one.content is not None]
+    assert len(contents) == len(objects), "a valid object has a content"
+    if not contents:
+        return []
     try:
-        point = parts.space.encode([one.content])
+        points = parts.space.encode(contents)
     except SpaceError as error:
-        return None, None, f"{WITHOUT_POINT}: {plain(str(error))}"
-    if not np.isfinite(point).all():
-        return None, None, f"{WITHOUT_POINT}: the model encodes it to nothing finite"
-    return [float(x) for x in point[0]], float(parts.space.log_prior(point)[0]), ""
+        if len(objects) == 1:
+            return [(None, None, f"{WITHOUT_POINT}: {plain(str(error))}")]
+        return [found for one in objects for found in _encoded(parts, [one])]
+    if not np.isfinite(points).all():
+        if len(objects) == 1:
+            return [(None, None, f"{WITHOUT_POINT}: the model encodes it to nothing finite")]
+        return [found for one in objects for found in _encoded(parts, [one])]
+    log_prior = parts.space.log_prior(points)
+    return [
+        ([float(x) for x in point], float(prior), "")
+        for point, prior in zip(points, log_prior, strict=True)
+    ]

@@ -15,7 +15,7 @@ from db.models import SYSTEM, Campaign, LatentModel
 from db.session import Database, now
 from db.states import OPEN, CampaignState, JobState, move
 from orchestrator import opening, recorded_model, wiring
-from orchestrator.errors import BadInput, Busy, Conflict, NotFound, require_reason
+from orchestrator.errors import BadInput, Busy, Conflict, require_reason
 from orchestrator.latent import model_cards
 from orchestrator.latent import registry as spaces
 from orchestrator.latent.protocol import Space, SpaceError
@@ -285,36 +285,6 @@ def _set_state(
                 draft.set("job", number=job.number, state=str(cancelled), reason=reason)
         append(session, row.id, actor, draft, now())
     return opening.campaign(database, row.id)
-
-
-def resolve(
-    database: Database, reference: str, job: int, actor: Actor, *, ran: bool, reason: str
-) -> JobState:
-    """Settle a parked job: it ran (its result is awaited), or it did not (it is queued again).
-
-    Raises:
-        Conflict: the job is not parked.
-    """
-    require_reason(reason)
-    row = opening.campaign(database, reference)
-    with database.write(row.id) as session:
-        rows = repository.jobs(session, row.id)
-        parked = [one for one in rows if one.state == JobState.PARKED]
-        found = next((one for one in rows if one.number == job), None)
-        if found is None:
-            raise NotFound("job", str(job), [str(one.number) for one in parked])
-        if found.state != JobState.PARKED:
-            raise Conflict(f"job {job} is {found.state}, not parked")
-        draft = Draft("resolve", {"reason": reason, "ran": ran})
-        if ran:
-            state = move(found.key, found.state, JobState.SUBMITTED)
-            draft.set("attempt", job=job, number=found.attempts, state="submitted")
-        else:
-            state = move(found.key, found.state, JobState.QUEUED)
-            endings.end_attempt(draft, found, "failed", f"did not run: {reason}")
-        draft.set("job", number=job, state=str(state), reason=reason)
-        append(session, row.id, actor, draft, now())
-    return state
 
 
 def _refuse_over(row: Campaign) -> None:

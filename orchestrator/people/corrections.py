@@ -24,7 +24,7 @@ from orchestrator import moments
 from orchestrator.errors import BadInput, Conflict, NotFound, require_reason
 from orchestrator.people import ask_tell
 from orchestrator.people.ask_tell import Told
-from orchestrator.verbs import recording
+from orchestrator.verbs import recording, valuing
 from orchestrator.wiring import Parts
 
 
@@ -193,6 +193,6 @@ def _refuse_idle(session: Session, old: Measurement, value: float, std: float | 
 def _settle(session: Session, draft: Draft, parts: Parts, candidates: Sequence[int]) -> None:
     """Draft what follows for candidates and campaign, and write the entry."""
     for candidate in dict.fromkeys(candidates):
-        recording.value_candidate(session, draft, parts, candidate)
-    recording.settle_campaign(session, draft, parts)
+        valuing.value_candidate(session, draft, parts, candidate)
+    valuing.settle_campaign(session, draft, parts)
     parts.append(session, draft)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -100,12 +101,32 @@ def read(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> SpecSou
         what = f"is {shown(document.root)} and not keys with values"
         raise BadInput.of(f"{name}, line 1", what, "a spec begins like `name: drug-like`")
     root: dict[str, Any] = document.root
+    _beside(root, Path(name).resolve().parent)
     lines: dict[KeyPath, int | str] = dict(document.lines)
     texts = {
         changes.apply(override, root, lines): override.partition("=")[2] for override in overrides
     }
     places = Places(name, lines)
     return SpecSource(_validate(root, texts, places), places, text, tuple(overrides))
+
+
+def _beside(root: dict[str, Any], folder: Path) -> None:
+    """Make paths of an evaluator that begin with ``./`` or ``../`` those beside the spec."""
+
+    def placed(value: Any) -> Any:
+        if isinstance(value, str) and value.startswith(("./", "../")):
+            return str(Path(os.path.normpath(folder / value)))
+        if isinstance(value, list):
+            return [placed(one) for one in value]
+        return value
+
+    parts = root.get("evaluators")
+    for part in parts if isinstance(parts, list) else ():
+        if isinstance(part, dict):
+            part |= {"use": placed(part["use"])} if "use" in part else {}
+            options = part.get("options")
+            if isinstance(options, dict):
+                part["options"] = {key: placed(value) for key, value in options.items()}
 
 
 def _validate(root: dict[str, Any], texts: dict[KeyPath, str], places: Places) -> Spec:

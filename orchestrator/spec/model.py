@@ -42,7 +42,9 @@ __all__ = [
     "NegLog",
     "ObjectiveSpec",
     "Parameter",
+    "Precision",
     "ProposerSpec",
+    "Rate",
     "Schedule",
     "Sigmoid",
     "SpaceSpec",
@@ -125,11 +127,30 @@ class SpaceSpec(Part):
         return self
 
 
+class Rate(Part):
+    """How fast jobs may be sent to an evaluator."""
+
+    jobs: Whole = Field(ge=1)
+    """At most so many"""
+    per: Seconds
+    """within so long, whatever run sends them."""
+
+
+class Precision(Part):
+    """Further replicates, until the mean is known well enough."""
+
+    error: dict[str, Number] = Field(min_length=1)
+    """The standard error that is small enough, by measure, in the measure's unit."""
+    most: Whole = Field(ge=2, le=1000)
+    """Replicates after which it ends all the same."""
+
+
 class EvaluatorSpec(Part):
     """One evaluator and what is wanted of it."""
 
     use: str
-    """Name of the evaluator, as ``assayloop evaluators list`` prints it."""
+    """Name of the evaluator, as ``assayloop evaluators list`` prints it; or a function of your own,
+    ``./my_assay.py:reactor`` beside the spec, or ``module:function``."""
     name: str = ""
     """What jobs, keys, limits and pages call it, so that a spec may use the same transport twice;
     lower-case letters, digits, ``.``, ``-`` and ``_``. The name in ``use`` if absent."""
@@ -139,6 +160,18 @@ class EvaluatorSpec(Part):
     """Passed to the evaluator, which checks them."""
     replicates: Whole = Field(default=1, ge=1, le=1000)
     """How often each candidate is measured; it counts as one evaluation."""
+    precision: Precision | None = None
+    """Further replicates where those leave the mean uncertain."""
+    when: tuple[Constraint, ...] = ()
+    """What measures of evaluators above must be before this one is asked: a cheap gate before a
+    dear assay. A candidate that does not pass costs nothing here."""
+    approval: Literal["none", "required"] | None = None
+    """Whether a person approves a candidate before it goes there; as the campaign says if absent.
+    """
+    in_flight: Whole | None = Field(default=None, ge=1)
+    """Jobs of the campaign that may be open there at a time; as many as it takes, if absent."""
+    rate: Rate | None = None
+    """How fast jobs may be sent; as fast as they come, if absent."""
     attempts: Whole = Field(default=3, ge=1, le=100)
     """How often a job is tried before it has failed."""
     backoff: Seconds = 10.0
@@ -147,11 +180,21 @@ class EvaluatorSpec(Part):
     """A job without a result after this long is timed out; by default it may take for ever."""
 
     @model_validator(mode="after")
+    def _precise(self) -> EvaluatorSpec:
+        for name in self.precision.error if self.precision else ():
+            if name not in self.measures:
+                raise misplaced(
+                    f"{name!r} is none of its measures, {', '.join(self.measures)}",
+                    *("precision", "error", name),
+                )
+        return self
+
+    @model_validator(mode="after")
     def _named(self) -> EvaluatorSpec:
         """Name it after what it uses, which is not as if somebody had written that."""
         if not self.name:
-            self.__dict__["name"] = self.use
-        elif self.name != self.use and not _NAME.fullmatch(self.name):
+            self.__dict__["name"] = self.use.rpartition(":")[2]
+        elif self.name != self.use.rpartition(":")[2] and not _NAME.fullmatch(self.name):
             raise misplaced(f"{self.name!r}: {_NAMES}", "name")
         return self
 
@@ -292,6 +335,9 @@ class Spec(Part):
     """Rules that end it early; the first that holds does."""
     failures: Failures = Failures()
     """When failing jobs pause it."""
+    approval: Literal["none", "required"] = "none"
+    """Whether a person approves each candidate before an evaluator is asked; a cheap one may be
+    excepted."""
     in_flight: Whole = Field(default=0, ge=0)
     """0 waits for the whole round; n opens the next while at most n jobs are open."""
     tick: Tick = Tick()
@@ -321,6 +367,12 @@ class Spec(Part):
                 where = "name" if "name" in evaluator.model_fields_set else "use"
                 raise misplaced(f"{evaluator.name!r} stands above already; {remedy}", i, where)
             names.add(evaluator.name)
+            for j, gate in enumerate(evaluator.when):
+                if gate.measure not in measures:
+                    what = f"no evaluator above gives {gate.measure!r}; they give: "
+                    raise misplaced(
+                        what + (", ".join(sorted(measures)) or "nothing"), i, "when", j, "measure"
+                    )
             for j, measure in enumerate(evaluator.measures):
                 if measure in measures:
                     raise misplaced(f"{measure!r} is asked for above already", i, "measures", j)

@@ -8,7 +8,7 @@ in a few iterations; it starts afresh only when the data have grown by a set sha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from gpytorch.distributions import MultivariateNormal
 from linear_operator import to_linear_operator
 from torch import Tensor
 
+from orchestrator.surrogates.censoring import imputed
 from orchestrator.surrogates.evidence import Hyperparameters, matern, maximise, typical
 from orchestrator.surrogates.protocol import Data, Floats
 
@@ -188,14 +189,18 @@ class GPSurrogate:
         n, dim = len(data.points), data.points.shape[1]
         warm = _usable(previous, data)
         full = not warm or n >= _GROWTH * warm["full"]
-        fitted = []
+        fitted, taken = [], {}
         for column, label in enumerate(data.outcomes):
             starts = [Hyperparameters(**warm["outcomes"][label])] if warm else []
             if full:
                 starts.append(typical(dim))
             table = _table(data, column, bounds)
-            fitted.append(_fitted(table, starts, _FULL if full else _WARM))
-        state = {
+            hyper = _fitted(table, starts, _FULL if full else _WARM)
+            if table.sides is not None:  # what lies beyond a limit depends on the kernel, and back
+                hyper = _fitted(table.with_taken(table.taken(hyper)), [hyper], _WARM)
+                taken[label] = table.taken(hyper)
+            fitted.append(hyper)
+        state: dict[str, Any] = {
             "kind": "gp",
             "data": data.hash,
             "full": n if full else warm["full"],
@@ -203,6 +208,8 @@ class GPSurrogate:
                 label: asdict(hyper) for label, hyper in zip(data.outcomes, fitted, strict=True)
             },
         }
+        if taken:
+            state["beyond limits"] = taken
         return self.restore(state, data, bounds)
 
     def restore(self, state: dict[str, Any], data: Data, bounds: Floats) -> GPFit:
@@ -213,6 +220,8 @@ class GPSurrogate:
         for column, label in enumerate(data.outcomes):
             hyper = state["outcomes"][label]
             table = _table(data, column, bounds)
+            if table.sides is not None:
+                table = table.with_taken(state["beyond limits"][label])
             models.append(table.model(Hyperparameters(**hyper)))
         return GPFit(state, ModelList(*models))
 
@@ -227,6 +236,25 @@ class _Table:
     known: Tensor
     """Known noise variances; zero where unknown."""
     scale: tuple[float, float]
+    sides: Tensor | None = None
+    """Where a value is a limit, on which side of it the true one lies; None where none is."""
+
+    def taken(self, hyper: Hyperparameters) -> list[list[float]]:
+        """What each value beyond a limit is taken to be, and its noise variance; for the state."""
+        assert self.sides is not None
+        values, known = imputed(self.points, self.values, self.known, self.sides, hyper)
+        chosen = self.sides != 0
+        pairs: list[list[float]] = torch.stack([values[chosen], known[chosen]]).T.tolist()
+        return pairs
+
+    def with_taken(self, pairs: Sequence[Sequence[float]]) -> _Table:
+        """The table with these in the place of values beyond a limit."""
+        assert self.sides is not None
+        values, known = self.values.clone(), self.known.clone()
+        chosen = self.sides != 0
+        stored = torch.tensor(pairs, dtype=torch.float64)
+        values[chosen], known[chosen] = stored[:, 0], stored[:, 1]
+        return replace(self, values=values, known=known)
 
     def model(self, hyper: Hyperparameters) -> OutcomeGP:
         noise = self.known + hyper.noise
@@ -241,6 +269,7 @@ def _table(data: Data, column: int, bounds: Floats) -> _Table:
     """
     present = np.isfinite(data.values[:, column])
     values, std = data.values[present, column], data.std[present, column]
+    sides = None if data.sides is None else data.sides[present, column]
     shift = float(values.mean()) if len(values) else 0.0
     factor = float(values.std()) if len(values) else 1.0
     if factor <= 1e-12 * abs(shift):  # equal up to rounding
@@ -254,6 +283,7 @@ def _table(data: Data, column: int, bounds: Floats) -> _Table:
         torch.tensor((values - shift) / factor),
         torch.tensor(known),
         (shift, factor),
+        None if sides is None or not sides.any() else torch.tensor(sides),
     )
 
 

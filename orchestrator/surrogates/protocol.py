@@ -34,6 +34,9 @@ class Data:
     """Standard deviations of the outcomes, shape ``n x m``; NaN where unknown."""
     outcomes: tuple[str, ...]
     """Labels of the m outcomes."""
+    sides: Floats | None = None
+    """Shape ``n x m``: 1 where the true outcome lies above the value, which is a detection limit,
+    -1 where it lies below, else 0; None where none is censored."""
 
     def __post_init__(self) -> None:
         expected = (len(self.points), len(self.outcomes))
@@ -42,6 +45,8 @@ class Data:
                 f"points {self.points.shape}, values {self.values.shape} and std "
                 f"{self.std.shape} are not n x d, n x m and n x m with m = {len(self.outcomes)}"
             )
+        if self.sides is not None and self.sides.shape != expected:
+            raise ValueError(f"sides {self.sides.shape} is not {expected}")
 
     @cached_property
     def hash(self) -> str:
@@ -51,6 +56,8 @@ class Data:
         for array in (self.points, self.values, self.std):
             plain = np.where(np.isnan(array), np.nan, array)  # one bit pattern for every NaN
             digest.update(np.ascontiguousarray(plain, dtype="<f8").tobytes())
+        if self.sides is not None:
+            digest.update(np.ascontiguousarray(self.sides, dtype="<f8").tobytes())
         return digest.hexdigest()
 
 

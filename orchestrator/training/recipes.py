@@ -20,6 +20,7 @@ TaskName = Literal[
     "molecules",
     "curve",
     "smiles",
+    "tox21",
 ]
 """What is trained; a space opens the models of one task."""
 Reads = Literal["automata", "digits", "molecules", "outcomes", "nothing"]
@@ -58,6 +59,8 @@ class Recipe:
         """Kind of the data file; nothing where the task draws its data itself, as automata may."""
         if self.task in ("automata", "molecules"):
             return self.task
+        if self.task == "tox21":
+            return "outcomes"
         if self.task == "smiles":
             return "outcomes" if "property" in self.weights else "molecules"
         return "digits" if self.task.startswith("digits") else "nothing"
@@ -328,6 +331,18 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 {"latent": 256, "channels": 64, "hidden": 1024, "head": 512},
                 {"kl": 0.1, "warm_up": 0.4, "property": 5.0},
                 **_SMILES,
+            ),
+            _recipe(
+                "tox21",
+                "tox21",
+                "predictor of the twelve Tox21 assays from counts of fragments: an evaluator",
+                {"hidden": 64, "dropout": 0.5},
+                {},
+                epochs=30,
+                batch=64,
+                learning_rate=1e-3,
+                weight_decay=1e-2,
+                seed=4,
             ),
             _recipe(
                 "smiles-aae",

@@ -122,7 +122,9 @@ def build_task(chosen: Recipe, data: Path | None, cache: Path) -> Task:
 
     path = locate(data or Path(str(chosen.benchmark)), cache)
     return (
-        _smiles(chosen, path, cache) if chosen.task == "smiles" else _selfies(chosen, path, cache)
+        _selfies(chosen, path, cache)
+        if chosen.task == "molecules"
+        else _smiles(chosen, path, cache)
     )
 
 
@@ -157,6 +159,11 @@ def _digits(chosen: Recipe, data: DigitData) -> Task:
 
 
 def _smiles(chosen: Recipe, path: Path, cache: Path) -> Task:
+    if chosen.task == "tox21":
+        from orchestrator.training.molecules.tox21 import Tox21Task
+        from orchestrator.training.smiles.data import load
+
+        return Tox21Task(chosen, load(path, cache=cache))
     from orchestrator.training.smiles.adversarial import AdversarialTask
     from orchestrator.training.smiles.autoencoders import SmilesTask, check_outcomes
     from orchestrator.training.smiles.data import load

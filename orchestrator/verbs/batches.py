@@ -6,6 +6,7 @@ committed is the intent to submit it; what the evaluator answers is :mod:`.dispa
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ from db.models import Batch, Candidate, Job
 from db.session import MICROSECONDS, now
 from db.states import CampaignState, JobState, move
 from orchestrator.wiring import Parts
+
+UNDER_WAY = (JobState.SUBMITTING, JobState.SUBMITTED, JobState.RUNNING)
+"""States of a job that an evaluator has, or is being given."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +42,21 @@ def intend(parts: Parts, name: str, evaluator: Evaluator) -> Intent | None:
             return None
     with parts.write() as session:
         campaign = repository.campaign(session, parts.campaign)
-        jobs = _due(session, parts, name, at)[: evaluator.capabilities.batch_size]
+        room = min(evaluator.capabilities.batch_size, _room(session, parts, name, evaluator, at))
+        jobs = _due(session, parts, name, at)[: max(room, 0)]
         if not jobs or campaign.state != CampaignState.RUNNING:
             return None
         number = repository.next_number(session, Batch, parts.campaign)
         draft = Draft("submit", {"evaluator": name})
-        draft.new("batch", number=number, evaluator=name, key=f"{parts.campaign}/batch/{number}")
+        key = f"{parts.campaign}/batch/{number}"
+        draft.new("batch", number=number, evaluator=name, key=key, barcode=barcode(key))
         for position, job in enumerate(jobs):
             _begin(parts, draft, job, number, position, at)
         draft.set(
             "campaign",
             id=parts.campaign,
             evaluations=campaign.evaluations + _first_sent(session, jobs),
-            cost=campaign.cost + sum(job.cost for job in jobs),
+            cost=campaign.cost + sum(job.cost for job in jobs) + evaluator.capabilities.batch_cost,
         )
         parts.append(session, draft)
     return committed(parts, name, number)
@@ -59,6 +65,32 @@ def intend(parts: Parts, name: str, evaluator: Evaluator) -> Intent | None:
 def _due(session: Session, parts: Parts, name: str, at: int) -> list[Job]:
     queued = repository.jobs(session, parts.campaign, [JobState.QUEUED], evaluator=name)
     return [job for job in queued if job.not_before is None or job.not_before <= at]
+
+
+def _room(session: Session, parts: Parts, name: str, evaluator: Evaluator, at: int) -> int:
+    """How many jobs more may be sent there now: by what it takes, and by what the spec allows."""
+    part, takes = parts.part(name), evaluator.capabilities
+    room = takes.batch_size
+    if part.rate is not None:
+        since = at - int(part.rate.per * MICROSECONDS)
+        room = part.rate.jobs - repository.sent_since(session, parts.campaign, name, since)
+    limits = [limit for limit in (part.in_flight, takes.in_flight) if limit is not None]
+    if limits:
+        under_way = repository.jobs(session, parts.campaign, UNDER_WAY, evaluator=name)
+        room = min(room, min(limits) - len(under_way))
+    return room
+
+
+def barcode(key: str) -> str:
+    """A short barcode from a batch's key: what Code 128 and any reader take, unique in practice.
+
+    60 bits of SHA-256 in base 32 (Crockford's alphabet, which has no I, L, O and U).
+    """
+    number = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8]) >> 4
+    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(55, -1, -5))
+
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def _begin(parts: Parts, draft: Draft, job: Job, batch: int, position: int, at: int) -> None:
@@ -111,10 +143,11 @@ def committed(parts: Parts, name: str, number: int) -> Intent:
                 sample=_sample(session, parts, job),
                 measures=parts.part(name).measures,
                 replicate=job.replicate,
+                label=str(job.candidate) + (f"/{job.replicate}" if job.replicate > 1 else ""),
             )
             for job in jobs
         )
-    return Intent(number, jobs, protocol.Batch(batch.key, sent))
+    return Intent(number, jobs, protocol.Batch(batch.key, sent, batch.barcode))
 
 
 def _sample(session: Session, parts: Parts, job: Job) -> Sample:
@@ -123,4 +156,4 @@ def _sample(session: Session, parts: Parts, job: Job) -> Sample:
     if candidate.artifact is not None:
         content = artifacts.get(session, parts.campaign, candidate.artifact)
     assert content is not None, f"candidate {job.candidate} has a job and no object"
-    return Sample(parts.space.sample_kind, content)
+    return Sample(parts.space.sample_kind, content, ", ".join(map(str, candidate.external_ids)))

@@ -12,8 +12,10 @@ from db import repository
 from db.ledger import Draft
 from db.models import Candidate, Job
 from db.states import JobState
+from orchestrator.lab import Lab
 from orchestrator.latent.protocol import Decoded, Points
 from orchestrator.proposers.protocol import Proposal
+from orchestrator.spec.model import EvaluatorSpec
 from orchestrator.verbs import computing
 from orchestrator.wiring import Parts
 
@@ -120,26 +122,51 @@ def settled(draft: Draft, parts: Parts, one: Decoded) -> dict[str, Any]:
     }
 
 
-def queue_jobs(session: Session, draft: Draft, parts: Parts, candidates: Sequence[int]) -> None:
-    """Draft a job a candidate, evaluator and replicate."""
-    number = repository.next_number(session, Job, parts.campaign)
+def queue_jobs(session: Session, draft: Draft, lab: Lab, candidates: Sequence[int]) -> None:
+    """Draft a job a candidate, evaluator and replicate.
+
+    What stands behind a gate waits as a draft, and after that where a person has to approve.
+    """
     for candidate in candidates:
-        for part in parts.spec.evaluators:
+        for part in lab.spec.evaluators:
             for replicate in range(1, part.replicates + 1):
-                draft.new(
-                    "job",
-                    number=number,
-                    candidate=candidate,
-                    evaluator=part.name,
-                    replicate=replicate,
-                    key=f"{parts.campaign}/{candidate}/{part.name}/{replicate}",
-                    state=str(JobState.QUEUED),
-                    reason="",
-                    attempts=0,
-                    batch=None,
-                    position="",
-                    not_before=None,
-                    deadline=None,
-                    cost=parts.evaluators[part.name].capabilities.cost,
-                )
-                number += 1
+                draft_job(session, draft, lab, candidate, part.name, replicate, first(lab, part))
+
+
+def first(lab: Lab, part: EvaluatorSpec) -> JobState:
+    """The state in which a job for this evaluator begins."""
+    if part.when:
+        return JobState.DRAFT
+    return JobState.AWAITING_APPROVAL if lab.approves(part) else JobState.QUEUED
+
+
+def draft_job(
+    session: Session,
+    draft: Draft,
+    lab: Lab,
+    candidate: int,
+    evaluator: str,
+    replicate: int,
+    state: JobState,
+) -> None:
+    """Draft one job, numbered on within the campaign."""
+    drafted = draft.rows["new"].get("job", [])
+    last = (
+        drafted[-1]["number"] if drafted else repository.next_number(session, Job, lab.campaign) - 1
+    )
+    draft.new(
+        "job",
+        number=last + 1,
+        candidate=candidate,
+        evaluator=evaluator,
+        replicate=replicate,
+        key=f"{lab.campaign}/{candidate}/{evaluator}/{replicate}",
+        state=str(state),
+        reason="",
+        attempts=0,
+        batch=None,
+        position="",
+        not_before=None,
+        deadline=None,
+        cost=lab.evaluators[evaluator].capabilities.cost,
+    )

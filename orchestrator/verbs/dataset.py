@@ -32,7 +32,7 @@ def data(
     by_candidate: dict[int, list[Measurement]] = defaultdict(list)
     for row in repository.measurements(session, campaign_id, position=position):
         by_candidate[row.candidate].append(row)
-    points, outcomes, spreads = [], [], []
+    points, outcomes, spreads, sides = [], [], [], []
     for candidate in repository.candidates(session, campaign_id):
         point = where(candidate, at)
         rows = by_candidate.get(candidate.duplicate_of or candidate.number)
@@ -42,12 +42,14 @@ def data(
         points.append(point)
         outcomes.append(objective.outcome_values(values(reduced)))
         spreads.append(_spread(objective, reduced))
+        sides.append(_sides(objective, reduced))
     columns = len(objective.outcomes)
     return Data(
         points=np.array(points, dtype=np.float64).reshape(-1, dim),
         values=np.array(outcomes, dtype=np.float64).reshape(-1, columns),
         std=np.array(spreads, dtype=np.float64).reshape(-1, columns),
         outcomes=objective.labels,
+        sides=np.array(sides, dtype=np.float64) if any(map(any, sides)) else None,
     )
 
 
@@ -62,6 +64,15 @@ def where(candidate: Candidate, at: str) -> tuple[float, ...] | None:
     if at == "realised" and candidate.realised is not None:
         return candidate.realised
     return candidate.point if candidate.point is not None else candidate.realised
+
+
+def _sides(objective: Objective, reduced: Mapping[str, Reduced]) -> list[int]:
+    """On which side of each outcome the true one lies, where it is a detection limit."""
+    return [
+        0 if one is None or not one.side else outcome.side(one.value, one.side)
+        for outcome in objective.outcomes
+        for one in [reduced.get(outcome.measure)]
+    ]
 
 
 def _spread(objective: Objective, reduced: Mapping[str, Reduced]) -> list[float]:

@@ -17,7 +17,7 @@ from db.ledger import Draft
 from db.models import Job
 from db.session import now
 from db.states import JobState, move
-from orchestrator.verbs.arrivals import acknowledge, answered, receive
+from orchestrator.verbs.arrivals import acknowledge, answers, receive
 from orchestrator.verbs.batches import Intent, committed
 from orchestrator.verbs.endings import fail
 from orchestrator.wiring import Parts
@@ -46,7 +46,7 @@ def submit(parts: Parts, intent: Intent, evaluator: Evaluator) -> int:
             _refuse(parts, intent.jobs, error)
         return len(intent.jobs)
     arrived = receive(parts, evaluator, tickets) if capabilities.synchronous else None
-    stored = [(delivery, answered(evaluator, delivery)) for delivery in arrived or ()]
+    stored = [(delivery, answers(evaluator, delivery)[0]) for delivery in arrived or ()]
     _ticket(parts, intent, tickets, stored)
     for delivery, _ in stored:
         acknowledge(evaluator, delivery)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -22,11 +23,16 @@ from adapters.protocol import (
 from adapters.units import convert, convert_std
 from db import artifacts, repository
 from db.ledger import Draft
-from db.models import Artifact, Candidate, Job, Measurement
+from db.models import Artifact, Job, Measurement
+from db.session import MICROSECONDS
 from db.states import JobState, move
-from orchestrator.verbs import endings, replicates, stopping
+from orchestrator.latent.protocol import SpaceError
+from orchestrator.verbs import arrivals, candidates, endings, precision, valuing
 from orchestrator.verbs.retries import retry_or_fail
 from orchestrator.wiring import Parts
+
+CLOCK_SKEW = 60 * MICROSECONDS
+"""By how much an instrument's clock may be ahead of ours before a measurement says so."""
 
 
 def unread(parts: Parts) -> list[tuple[Delivery, list[str]]]:
@@ -56,7 +62,12 @@ def unread(parts: Parts) -> list[tuple[Delivery, list[str]]]:
 
 def parse(parts: Parts, delivery: Delivery, jobs: Sequence[str]) -> dict[str, Outcome]:
     """What a delivery says of each of these jobs; a failed outcome where it says nothing."""
-    evaluator = parts.evaluators[jobs[0].split("/")[2]]
+    name = jobs[0].split("/")[2]
+    evaluator = parts.evaluators[name]
+    if not evaluator.capabilities.synchronous:
+        with parts.database.read() as session:
+            tickets = arrivals.tickets(session, parts, name, receipt=_receipt(session, jobs[0]))
+        delivery = replace(delivery, tickets=tickets)
     reason = "the delivery does not mention this job"
     try:
         outcomes = {outcome.job: outcome for outcome in evaluator.parse(delivery)}
@@ -68,32 +79,84 @@ def parse(parts: Parts, delivery: Delivery, jobs: Sequence[str]) -> dict[str, Ou
     return {key: outcomes.get(key, Outcome(key, failed, reason=reason)) for key in jobs}
 
 
-def record(parts: Parts, key: str, delivery: Delivery, outcome: Outcome) -> None:
-    """Write one outcome: measurements, the candidate's objective, budgets and stop rules."""
+def _receipt(session: Session, key: str) -> int | None:
+    job = repository.job_by_key(session, key)
+    assert job is not None
+    return repository.attempt(session, job).receipt
+
+
+def record(parts: Parts, delivery: Delivery, outcomes: Mapping[str, Outcome]) -> None:
+    """Write what one delivery says: measurements, objectives, budgets and stop rules.
+
+    Args:
+        outcomes: by the key of the job; those jobs all wait for this delivery to be recorded.
+    """
     with parts.write() as session:
-        job = repository.job_by_key(session, key)
-        assert job is not None
-        readings, reason = _readings(parts, job, outcome)
-        draft = Draft("record", {"job": key, "delivery": delivery.reference})
-        if readings:
-            _measure(session, draft, parts, job, delivery, readings)
-            state = move(job.key, job.state, JobState.SUCCEEDED)
-            draft.set("job", number=job.number, state=str(state), reason="")
-            endings.end_attempt(draft, job, "succeeded", "")
-        else:
-            endings.end_attempt(draft, job, "failed", reason)
-            if job.state == JobState.TIMED_OUT:
-                pass  # it has ended, and a failure that comes late changes nothing
-            elif outcome.status is OutcomeStatus.REJECTED:
-                state = move(job.key, job.state, JobState.REJECTED)
-                draft.set("job", number=job.number, state=str(state), reason=reason)
-            else:
-                transient = outcome.transient
-                retry_or_fail(session, draft, parts, job, reason, transient=transient)
-        endings.close_rounds(session, draft, parts.campaign, [job])
-        settle_campaign(session, draft, parts)
-        endings.pause_if_failing(session, draft, parts)
+        jobs = []
+        for key in outcomes:
+            job = repository.job_by_key(session, key)
+            assert job is not None
+            if repository.attempt(session, job).state == "delivered":
+                jobs.append(job)  # else somebody cancelled it meanwhile
+        if not jobs:
+            return
+        keys = [job.key for job in jobs]
+        about = {"job": keys[0]} if len(keys) == 1 else {"jobs": keys}
+        draft = Draft("record", about | {"delivery": delivery.reference})
+        for job in jobs:
+            _end(session, draft, parts, job, delivery, outcomes[job.key])
+        for number in dict.fromkeys(job.candidate for job in jobs):
+            if any(row["candidate"] == number for row in draft.rows["new"].get("measurement", ())):
+                valuing.value_candidate(session, draft, parts, number)
+        precision.ask_again(session, draft, parts, jobs)
+        endings.follow(session, draft, parts, jobs)
+        valuing.settle_campaign(session, draft, parts)
         parts.append(session, draft)
+
+
+def _end(
+    session: Session, draft: Draft, parts: Parts, job: Job, delivery: Delivery, outcome: Outcome
+) -> None:
+    """Draft the end of one job: its measurements, or why there are none."""
+    readings, reason = _readings(parts, job, outcome)
+    if readings:
+        _measure(session, draft, parts, job, delivery, readings, outcome.suspect)
+        if outcome.realised is not None:
+            _realise(draft, parts, job, outcome.realised)
+        state = move(job.key, job.state, JobState.SUCCEEDED)
+        draft.set("job", number=job.number, state=str(state), reason="")
+        endings.end_attempt(draft, job, "succeeded", "")
+        return
+    doubtful = outcome.status is OutcomeStatus.DOUBTFUL and job.state != JobState.TIMED_OUT
+    if doubtful and not repository.attempt(session, job).reason.startswith(endings.RAN):
+        state = move(job.key, job.state, JobState.PARKED)
+        reason = f"{reason}; whether it ran is unknown"
+        draft.set("job", number=job.number, state=str(state), reason=reason)
+        endings.end_attempt(draft, job, "doubtful", reason)
+        return
+    if doubtful:  # somebody has said already that it ran, and asking once more would say no more
+        reason = f"it ran, and its result is lost: {reason}"
+    endings.end_attempt(draft, job, "failed", reason)
+    if job.state == JobState.TIMED_OUT:
+        return  # it has ended, and a failure that comes late changes nothing
+    if outcome.status is OutcomeStatus.REJECTED:
+        state = move(job.key, job.state, JobState.REJECTED)
+        draft.set("job", number=job.number, state=str(state), reason=reason)
+    else:
+        transient = outcome.transient and not doubtful
+        retry_or_fail(session, draft, parts, job, reason, transient=transient)
+
+
+def _realise(draft: Draft, parts: Parts, job: Job, content: str | bytes) -> None:
+    """Draft the point of what was measured in truth, where the space can say it."""
+    said = content if isinstance(content, str) else draft.attach(content, parts.space.media_type)
+    draft.about.setdefault("realised", {})[str(job.candidate)] = said
+    try:
+        (point,) = parts.space.encode([content])
+    except SpaceError as error:
+        draft.about.setdefault("not encoded", {})[str(job.candidate)] = plain(str(error))
+        return
+    draft.set("candidate", number=job.candidate, realised=candidates.stored_point(point))
 
 
 def _readings(parts: Parts, job: Job, outcome: Outcome) -> tuple[list[Reading], str]:
@@ -132,6 +195,9 @@ def _typed(reading: Reading) -> Reading:
         censoring=Censoring(reading.censoring),
         measured_at=None if at is None else int(at),
         place=str(reading.place),
+        instrument=str(reading.instrument),
+        operator=str(reading.operator),
+        lot=str(reading.lot),
     )
 
 
@@ -142,11 +208,21 @@ def _measure(
     job: Job,
     delivery: Delivery,
     readings: Sequence[Reading],
+    suspect: str,
 ) -> None:
-    """Draft the measurements of a job, and what its candidate is worth now."""
+    """Draft the measurements of a job, and the doubts about them that came along."""
     capabilities = parts.evaluators[job.evaluator].capabilities
     attempt = repository.attempt(session, job)
-    number = repository.next_number(session, Measurement, parts.campaign)
+    drafted = draft.rows["new"].get("measurement", [])
+    number = (
+        drafted[-1]["number"] + 1
+        if drafted
+        else repository.next_number(session, Measurement, parts.campaign)
+    )
+    doubts = [("late", "arrived after the job had timed out")]
+    doubts = doubts if job.state == JobState.TIMED_OUT else []
+    doubts += [("suspect", plain(suspect))] if suspect else []
+    doubts += _clock(readings, attempt.delivered_at)
     for reading in readings:
         measure = capabilities.measure(reading.name)
         assert measure is not None
@@ -165,18 +241,30 @@ def _measure(
             provenance="",
             delivery=delivery.reference,
             place=reading.place,
+            instrument=reading.instrument,
+            operator=reading.operator,
+            lot=reading.lot,
             supersedes=None,
         )
-        if job.state == JobState.TIMED_OUT:
+        for order, (kind, reason) in enumerate(doubts, 1):
             draft.new(
-                "measurement_flag",
-                measurement=number,
-                number=1,
-                kind="late",
-                reason="arrived after the job had timed out",
+                "measurement_flag", measurement=number, number=order, kind=kind, reason=reason
             )
         number += 1
-    value_candidate(session, draft, parts, job.candidate)
+
+
+def _clock(readings: Sequence[Reading], received_at: int | None) -> list[tuple[str, str]]:
+    """A word on an instrument whose clock is ahead of ours."""
+    ahead = [
+        one.measured_at - received_at
+        for one in readings
+        if one.measured_at is not None and received_at is not None
+    ]
+    most = max(ahead, default=0)
+    if most <= CLOCK_SKEW:
+        return []
+    seconds = most / MICROSECONDS
+    return [("clock", f"measured {seconds:.0f} s after it was received, by the instrument's clock")]
 
 
 def in_unit(reading: Reading, unit: str) -> dict[str, Any]:
@@ -184,94 +272,3 @@ def in_unit(reading: Reading, unit: str) -> dict[str, Any]:
     std = None if reading.std is None else convert_std(reading.std, reading.unit, unit)
     value = convert(reading.value, reading.unit, unit)
     return {"name": reading.name, "value": value, "unit": unit, "std": std}
-
-
-def value_candidate(session: Session, draft: Draft, parts: Parts, number: int) -> None:
-    """Draft a candidate's objective by the measurements that stand once the draft is written."""
-    candidate = session.get(Candidate, (parts.campaign, number))
-    if candidate is not None:
-        log_prior = candidate.log_prior
-    else:  # told with this very entry
-        (log_prior,) = (
-            row["log_prior"] for row in draft.rows["new"]["candidate"] if row["number"] == number
-        )
-    values = replicates.values(replicates.reduce(_standing(session, draft, parts, number)))
-    objective = parts.objective.value(values, math.nan if log_prior is None else log_prior)
-    if objective is None and (candidate is None or candidate.objective is None):
-        return
-    draft.set(
-        "candidate",
-        number=number,
-        objective=objective,
-        feasible=None if objective is None else parts.objective.feasible(values),
-        objective_revision=None if objective is None else parts.revision,
-    )
-
-
-def _standing(session: Session, draft: Draft, parts: Parts, number: int) -> list[Measurement]:
-    """The measurements of a candidate that stand once the draft is written, in order."""
-    drafted = draft.rows["new"].get("measurement", [])
-    flags = draft.rows["new"].get("measurement_flag", [])
-    gone = {row["supersedes"] for row in drafted}
-    gone |= {row["measurement"] for row in flags if row["kind"] in repository.DOUBTS}
-    stored = repository.measurements(session, parts.campaign, candidates=[number])
-    return [one for one in stored if one.number not in gone] + [
-        Measurement(name=row["name"], value=row["value"], unit=row["unit"], std=row["std"])
-        for row in drafted
-        if row["candidate"] == number and row["number"] not in gone
-    ]
-
-
-def progress(session: Session, parts: Parts) -> stopping.Progress:
-    """What the campaign has used and reached; what is queued counts as used."""
-    campaign = repository.campaign(session, parts.campaign)
-    queued = repository.jobs(session, parts.campaign, [JobState.QUEUED])
-    prices = (
-        one.replicates * parts.evaluators[one.name].capabilities.cost
-        for one in parts.spec.evaluators
-    )
-    return stopping.Progress(
-        evaluations=repository.candidates_with_jobs(session, parts.campaign),
-        cost=campaign.cost + sum(job.cost for job in queued),
-        price=sum(prices),
-        driver_seconds=campaign.driver_seconds,
-        best=_best_value(session, parts, campaign.best),
-        since_best=campaign.since_best,
-    )
-
-
-def _best_value(session: Session, parts: Parts, number: int | None) -> float | None:
-    if number is None:
-        return None
-    return session.get_one(Candidate, (parts.campaign, number)).objective
-
-
-def settle_campaign(session: Session, draft: Draft, parts: Parts) -> None:
-    """Draft the campaign's own row: the best, and the driver's time."""
-    campaign = repository.campaign(session, parts.campaign)
-    best, since = campaign.best, campaign.since_best
-    rows = draft.rows["set"].get("candidate", [])
-    valued = {row["number"]: row for row in rows if "objective" in row}
-    for number in valued:
-        before = session.get(Candidate, (parts.campaign, number))
-        known = before is not None and before.objective is not None
-        since = since if known else since + 1
-    if valued:
-        best = best_with(session, parts, valued)
-    changes: dict[str, object] = {"best": best, "since_best": since if best == campaign.best else 0}
-    if parts.grip is not None:
-        changes["driver_seconds"] = campaign.driver_seconds + parts.lap()
-    draft.set("campaign", id=parts.campaign, **changes)
-
-
-def best_with(session: Session, parts: Parts, rows: Mapping[int, Mapping[str, Any]]) -> int | None:
-    """The best candidate, once the objectives of some, by number, are what drafted rows say."""
-    maximize = parts.objective.maximize
-    leaders = repository.best(session, parts.campaign, len(rows) + 1, maximize=maximize)
-    others = [(one.objective, one.number) for one in leaders if one.number not in rows]
-    drafted = [(row["objective"], number) for number, row in rows.items() if row["feasible"]]
-    sign = -1 if maximize else 1
-    ranked = sorted(
-        (sign * value, number) for value, number in others[:1] + drafted if value is not None
-    )
-    return ranked[0][1] if ranked else None

@@ -18,6 +18,9 @@ class Reduced:
     unit: str
     std: float | None
     """Standard deviation of ``value``: as reported, or the standard error of the replicates."""
+    side: int = 0
+    """1 where the value is a detection limit and the true one lies above it, -1 where below. Of
+    replicates it is set where every one says so."""
 
 
 def reduce(measurements: Iterable[Measurement]) -> dict[str, Reduced]:
@@ -31,13 +34,21 @@ def reduce(measurements: Iterable[Measurement]) -> dict[str, Reduced]:
 def _mean(rows: Sequence[Measurement]) -> Reduced:
     values = [row.value for row in rows]
     if len(rows) == 1:
-        return Reduced(values[0], rows[0].unit, rows[0].std)
+        return Reduced(values[0], rows[0].unit, rows[0].std, _side(rows))
     # Replayed fits must find the last bit of numpy's sums again; a list of single measurements
     # need not wait for it.
     import numpy as np
 
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return Reduced(float(np.mean(values)), rows[0].unit, error)
+    return Reduced(float(np.mean(values)), rows[0].unit, error, _side(rows))
+
+
+def _side(rows: Sequence[Measurement]) -> int:
+    found = {_SIDES.get(row.censoring or "none", 0) for row in rows}
+    return found.pop() if len(found) == 1 else 0
+
+
+_SIDES = {"left": -1, "right": 1}
 
 
 def values(reduced: Mapping[str, Reduced]) -> dict[str, float]:

@@ -9,15 +9,15 @@ from db.ledger import Draft
 from db.models import Job
 from db.session import MICROSECONDS, now
 from db.states import CampaignState, JobState, move
-from orchestrator.wiring import Parts
+from orchestrator.lab import Lab
 
 
 def retry_or_fail(
-    session: Session, draft: Draft, parts: Parts, job: Job, reason: str, *, transient: bool
+    session: Session, draft: Draft, lab: Lab, job: Job, reason: str, *, transient: bool
 ) -> None:
     """Draft the job's return to the queue, with back-off, or its failure."""
-    limits = parts.part(job.evaluator)
-    stopped = CampaignState(repository.campaign(session, parts.campaign).state).over
+    limits = lab.part(job.evaluator)
+    stopped = CampaignState(repository.campaign(session, lab.campaign).state).over
     if transient and job.attempts < limits.attempts and not stopped:
         wait = limits.backoff * 2 ** (job.attempts - 1)
         state = move(job.key, job.state, JobState.QUEUED)

@@ -19,8 +19,15 @@ from PIL import Image
 
 from adapters.automaton import AutomatonEvaluator
 from adapters.calculator import Calculator, Value
+from adapters.chaos import Chaos
+from adapters.command import Command
+from adapters.declared import MeasureOption
+from adapters.file_drop import FileDrop
 from adapters.function import FunctionEvaluator, evaluator
+from adapters.http_service import HttpEvaluator
+from adapters.manual import Manual
 from adapters.mnist_classifier import MnistClassifier
+from adapters.mqtt import MqttEvaluator
 from adapters.protocol import (
     Batch,
     Capabilities,
@@ -29,13 +36,17 @@ from adapters.protocol import (
     EvaluatorError,
     Measure,
     Outcome,
+    Reading,
     Sample,
     Ticket,
     Weights,
 )
+from adapters.python_source import PythonSource
 from adapters.rdkit_properties import RDKitEvaluator
 from adapters.registry import GROUP
+from adapters.sila2_server import Sila2Evaluator
 from adapters.testing import EvaluatorConformance, LeftOut
+from adapters.tox21 import Tox21
 
 HERE = Path(__file__)
 CALL_LOG = runpy.run_path(str(HERE.parents[1] / "faults" / "call_log.py"))
@@ -128,10 +139,55 @@ class TestCallLogNotIdempotent(TestCallLog):
     idempotent = False
 
 
+class TestTox21(EvaluatorConformance):
+    """With the shipped weights."""
+
+    def evaluator(self) -> Evaluator:
+        return Tox21()
+
+    def samples(self) -> list[Sample]:
+        return [Sample("molecule", smiles) for smiles in ("CCO", "c1ccc2ccccc2c1", "CC(=O)N")]
+
+
+class PersonWhoAnswers(Manual):
+    """Enters a result for whatever is put on the list, and stays until it is stored."""
+
+    def __init__(self) -> None:
+        potency: MeasureOption = {"unit": "nmol/l", "lower": 0.0}
+        measures: dict[str, str | MeasureOption] = {"potency": potency, "colour": ""}
+        super().__init__(measures=measures, kinds=["parameters"])
+        self._stored: set[str] = set()
+
+    def receive(self, tickets: Sequence[Ticket]) -> Sequence[Delivery]:
+        """What was entered and is not stored yet."""
+        mine = [
+            ticket for ticket in tickets if ticket.job.count("/") == 3 and "/manual/" in ticket.job
+        ]
+        readings = (Reading("potency", 3.0, "nmol/l", 0.5), Reading("colour", 1.0))
+        made = [self.entered(ticket.job, readings, "") for ticket in mine]
+        return [one for one in made if one.reference not in self._stored]
+
+    def acknowledge(self, delivery: Delivery) -> None:
+        """Go home."""
+        self._stored.add(delivery.reference)
+
+
+class TestManual(EvaluatorConformance):
+    """With somebody at the bench."""
+
+    def evaluator(self) -> Evaluator:
+        return PersonWhoAnswers()
+
+    def samples(self) -> list[Sample]:
+        return [point(x=0.1), point(x=0.2)]
+
+
 def test_every_built_in_is_in_the_conformance_suite() -> None:
     """A built-in that nobody holds to the contract would be the first to break it."""
     ours = {p.load() for p in entry_points(group=GROUP) if p.value.startswith("adapters.")}
-    held = {AutomatonEvaluator, RDKitEvaluator, MnistClassifier}
+    held: set[type] = {AutomatonEvaluator, RDKitEvaluator, MnistClassifier, Manual, Tox21}
+    # By the files beside this one.
+    held |= {Chaos, Command, FileDrop, HttpEvaluator, MqttEvaluator, PythonSource, Sila2Evaluator}
     assert ours == held, "give the new evaluator its class here; if ours is empty, run `make`"
 
 

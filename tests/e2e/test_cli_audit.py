@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from adapters.mnist_classifier.card import SHIPPED
+from adapters.mnist_classifier.shipped import SHIPPED
 from orchestrator import Campaign, opening
 from orchestrator.people import actors, campaigns
 from orchestrator.settings import Settings

@@ -12,7 +12,7 @@ import pytest
 from db import repository
 from db.ledger import Actor
 from orchestrator import opening
-from orchestrator.people import accounts, actors, campaigns, corrections, signatures
+from orchestrator.people import accounts, actors, campaigns, corrections, jobs, signatures
 from orchestrator.people.ask_tell import Told
 from orchestrator.settings import Settings
 from tests.e2e.conftest import PLUGIN
@@ -48,7 +48,7 @@ def troubled(lab: Lab) -> str:
     lab.drive(campaign)
     campaigns.pause(lab.database, campaign, lab.actor, f"a look at it {ATTACK}")
     why = "the bench's log has no line of it"
-    campaigns.resolve(lab.database, campaign, 4, lab.actor, ran=False, reason=why)
+    jobs.resolve(lab.database, campaign, 4, lab.actor, ran=False, reason=why)
     campaigns.resume(lab.database, campaign, lab.actor, "")
     while lab.drive(campaign) == "waiting":
         pass

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from db import repository
-from db.models import CampaignRevision, Candidate, Measurement, Round
+from db.models import Attempt, CampaignRevision, Candidate, Measurement, Round
 from db.session import Database
 from db.states import JobState
 from orchestrator import loop, wiring
 from orchestrator.driver import Standing
 from orchestrator.errors import BadInput, Busy, Conflict, NotFound
-from orchestrator.people import ask_tell, campaigns
+from orchestrator.people import ask_tell, campaigns, jobs
 from orchestrator.people.ask_tell import Told
 from tests.e2e.lab import Lab, opened
 
@@ -40,7 +40,7 @@ def test_whoever_interferes_says_why(lab: Lab) -> None:
         lambda: campaigns.pause(lab.database, campaign, lab.actor, ""),
         lambda: campaigns.stop(lab.database, campaign, lab.actor, "  "),
         lambda: campaigns.revise(lab.database, campaign, other, lab.actor, "\n"),
-        lambda: campaigns.resolve(lab.database, campaign, 1, lab.actor, ran=True, reason=""),
+        lambda: jobs.resolve(lab.database, campaign, 1, lab.actor, ran=True, reason=""),
     ]
     for act in acts:
         with pytest.raises(BadInput, match="a reason is required"):
@@ -217,7 +217,7 @@ def parked(lab: Lab) -> str:
 def test_a_job_that_did_not_run_is_sent_again(lab: Lab, parked: str) -> None:
     """Somebody looked, and the sample is still in its vial."""
     key = lab.jobs(parked)[0].key
-    state = campaigns.resolve(lab.database, parked, 1, lab.actor, ran=False, reason="vial is full")
+    state = jobs.resolve(lab.database, parked, 1, lab.actor, ran=False, reason="vial is full")
     assert state is JobState.QUEUED
     assert lab.drive(parked) is Standing.FINISHED
     assert lab.states(parked) == ["succeeded"] * 4
@@ -228,7 +228,7 @@ def test_a_job_that_did_not_run_is_sent_again(lab: Lab, parked: str) -> None:
 def test_a_job_that_ran_is_not_sent_again(lab: Lab, parked: str) -> None:
     """Its result died with the call: the job fails with that reason, and the campaign goes on."""
     key = lab.jobs(parked)[0].key
-    state = campaigns.resolve(lab.database, parked, 1, lab.actor, ran=True, reason="vial is empty")
+    state = jobs.resolve(lab.database, parked, 1, lab.actor, ran=True, reason="vial is empty")
     assert state is JobState.SUBMITTED
     assert lab.drive(parked) is Standing.FINISHED
     assert lab.states(parked) == ["failed", "succeeded", "succeeded", "succeeded"]
@@ -236,11 +236,84 @@ def test_a_job_that_ran_is_not_sent_again(lab: Lab, parked: str) -> None:
     assert lab.calls().count(key) == 1
 
 
+DOUBT = {"status": "doubtful", "reason": "the reader was restarted"}
+
+
+def answer(lab: Lab, file: str, keys: Sequence[str], **outcome: object) -> None:
+    """Put a result file for these jobs where the inbox finds it."""
+    (lab.folder / "in").mkdir(exist_ok=True)
+    body = json.dumps([{"job": key} | outcome for key in keys])
+    (lab.folder / "in" / file).write_text(body, encoding="utf-8")
+
+
+@pytest.fixture
+def forgotten(lab: Lab) -> str:
+    """A campaign of two jobs that the evaluator took, and knows nothing of any more."""
+    patient = {"share": 1, "after": 100}
+    budget = {"evaluations": 2}
+    campaign = lab.start(evaluators=[lab.inbox()], budget=budget, failures=patient)
+    lab.drive(campaign)
+    answer(lab, "doubt", [job.key for job in lab.jobs(campaign)], **DOUBT)
+    assert lab.drive(campaign) is Standing.WAITING
+    return campaign
+
+
+def test_what_an_evaluator_has_forgotten_is_parked(lab: Lab, forgotten: str) -> None:
+    """Whether it ran, only a person can find out; the bytes that say so are kept."""
+    reason = "the reader was restarted; whether it ran is unknown"
+    assert [(j.state, j.reason) for j in lab.jobs(forgotten)] == [("parked", reason)] * 2
+    attempts = lab.rows(Attempt, forgotten)
+    assert [(one.state, one.reason) for one in attempts] == [("doubtful", reason)] * 2
+    assert all(one.delivery for one in attempts)
+    assert lab.drive(forgotten) is Standing.WAITING
+    assert lab.states(forgotten) == ["parked"] * 2
+
+
+def test_each_doubt_is_settled_once(lab: Lab, forgotten: str) -> None:
+    """What did not run is sent again; what ran and has no result fails, and is not asked again."""
+    one, two = (job.key for job in lab.jobs(forgotten))
+    for file in (lab.folder / "out").iterdir():
+        file.unlink()
+    jobs.resolve(lab.database, forgotten, 1, lab.actor, ran=False, reason="vial is full")
+    jobs.resolve(lab.database, forgotten, 2, lab.actor, ran=True, reason="vial is empty")
+    answer(lab, "still", [two], **DOUBT)
+    assert lab.drive(forgotten) is Standing.WAITING
+    assert lab.states(forgotten) == ["submitted", "failed"]
+    assert lab.jobs(forgotten)[1].reason == "it ran, and its result is lost: " + DOUBT["reason"]
+    assert lab.answer() == [one]
+    assert lab.drive(forgotten) is Standing.FINISHED
+    assert lab.states(forgotten) == ["succeeded", "failed"]
+    states = [(row.job, row.number, row.state) for row in lab.rows(Attempt, forgotten)]
+    assert states == [(1, 1, "failed"), (1, 2, "succeeded"), (2, 1, "failed")]
+
+
+def test_a_result_that_was_found_again_counts(lab: Lab, forgotten: str) -> None:
+    """The reader had it after all: a person said that it ran, and its result came."""
+    for job in (1, 2):
+        jobs.resolve(lab.database, forgotten, job, lab.actor, ran=True, reason="see its log")
+    lab.answer()
+    assert lab.drive(forgotten) is Standing.FINISHED
+    assert lab.states(forgotten) == ["succeeded"] * 2
+    assert {row.reason for row in lab.rows(Attempt, forgotten)} == {""}
+
+
+def test_a_doubt_that_comes_late_changes_nothing(lab: Lab) -> None:
+    """The job has timed out: it is over, and nobody need settle it."""
+    patient = {"share": 1, "after": 100}
+    inbox = lab.inbox(timeout=1e-6)
+    campaign = lab.start(evaluators=[inbox], budget={"evaluations": 2}, failures=patient)
+    assert lab.drive(campaign, rounds=1) is Standing.TICKED
+    answer(lab, "late", [job.key for job in lab.jobs(campaign)], **DOUBT)
+    lab.drive(campaign)
+    assert lab.states(campaign) == ["timed out"] * 2
+    assert not (lab.folder / "in" / "late").exists()
+
+
 def test_only_a_parked_job_is_resolved(lab: Lab, parked: str) -> None:
     """Nobody settles what is settled."""
     for job, error, said in ((2, Conflict, "job 2 is succeeded"), (9, NotFound, "no job '9'")):
         with pytest.raises(error, match=said):
-            campaigns.resolve(lab.database, parked, job, lab.actor, ran=True, reason="so it is")
+            jobs.resolve(lab.database, parked, job, lab.actor, ran=True, reason="so it is")
 
 
 # Ask and tell ---------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ from orchestrator.people.ask_tell import Told
 from orchestrator.proposers.gp import GPProposer
 from orchestrator.proposers.protocol import Proposal
 from orchestrator.settings import Settings
-from orchestrator.verbs import computing
+from orchestrator.verbs import batches, computing
 from tests.e2e.lab import Lab, opened
 from tests.e2e.terminal import Terminal, tamper
 
@@ -288,6 +288,7 @@ def test_a_proposal_of_before_an_upgrade_comes_out_after_it(
     with monkeypatch.context() as then:
         then.setattr(computing, "proposed_with", dict)
         then.setattr(computing, "decoded_with", lambda kind: {})
+        then.setattr(batches, "barcode", lambda key: "")
         file = terminal.spec("old", "kind: sobol, initial: 2, batch: 2", "kind: gp, initial: 3")
         Campaign.open(file, overrides=["budget.evaluations=4"]).run()
     database = opening.database(Settings.read())

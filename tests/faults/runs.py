@@ -25,7 +25,7 @@ from db.models import Job
 from db.session import Database
 from db.states import JobState
 from orchestrator import opening
-from orchestrator.people import actors, campaigns
+from orchestrator.people import actors, campaigns, jobs
 from orchestrator.settings import Settings
 from tests.faults.boundaries import VERBS, Boundary
 from tests.faults.call_log import calls
@@ -120,7 +120,7 @@ class Run:
         ran = set(self.called())
         opened = Database(self.url)
         for job in self.jobs(JobState.PARKED):
-            campaigns.resolve(
+            jobs.resolve(
                 opened,
                 NAME,
                 job.number,

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 
 from adapters.mnist_classifier import MnistClassifier
-from adapters.mnist_classifier.card import SHIPPED
 from adapters.mnist_classifier.network import load
+from adapters.mnist_classifier.shipped import SHIPPED
 from adapters.protocol import Batch, Delivery, EvaluatorError, Job, Sample, Ticket
 
 ALL = tuple(f"p_{digit}" for digit in range(10))

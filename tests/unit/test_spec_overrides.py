@@ -79,7 +79,10 @@ def test_the_last_of_several_wins() -> None:
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("objctive.terms.0.measure=qed", ["did you mean objective?", "keys there: budget,"]),
+        (
+            "objctive.terms.0.measure=qed",
+            ["did you mean objective?", "keys there: approval, budget,"],
+        ),
         ("budget.evaluation=5", ["did you mean evaluations?", "cost, evaluations, wall_time"]),
         ("evaluators.0.option.a=1", ["did you mean options?"]),
         ("objective.terms.5.measure=qed", ["is a list of 1", "0 to 1"]),

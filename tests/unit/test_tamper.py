@@ -277,7 +277,7 @@ MATRIX: list[tuple[str, Act, str]] = [
     ("the last row deleted", sql("DELETE FROM candidate WHERE number = 3"), "fold"),
     (
         "a row inserted",
-        sql("INSERT INTO batch SELECT campaign, 9, evaluator, 'nine', entry FROM batch"),
+        sql("INSERT INTO batch SELECT campaign, 9, evaluator, 'nine', entry, '' FROM batch"),
         "fold",
     ),
     (

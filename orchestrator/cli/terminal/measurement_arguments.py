@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from adapters import values
 from orchestrator.errors import BadInput, Problem
 
 if TYPE_CHECKING:
@@ -14,20 +15,13 @@ if TYPE_CHECKING:
 FORM = "write measure=value, such as qed=0.71, qed=0.71+-0.02 or 'mass=180.2 g/mol'"
 VALUE = "write 0.71, 0.71+-0.02 or '180.2 g/mol'"
 
-_UNSIGNED = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
-_VALUE = re.compile(
-    rf"(?P<value>[+-]?{_UNSIGNED})"
-    rf"(?:\s*(?:±|\+-|\+/-)\s*(?P<std>{_UNSIGNED}))?"
-    r"\s*(?P<unit>[^\s0-9.,;+±-].*)?"
-)
-"""A number, its standard deviation, and a unit, which never begins like a number."""
-
 
 def read(arguments: Sequence[str]) -> dict[str, Told]:
     """Values by measure.
 
     Args:
-        arguments: Each ``measure=value``, with ``±std`` or ``+-std`` and a unit where wanted.
+        arguments: Each ``measure=value``, or ``measure=<limit``, with ``±std`` or ``+-std`` and a
+            unit where wanted.
 
     Raises:
         BadInput: one of them cannot be read, or a measure is there twice; all that is wrong at
@@ -66,12 +60,11 @@ def value(text: str, option: str) -> Told:
 def _told(text: str) -> Told | None:
     from orchestrator.people.ask_tell import Told
 
-    # Word processors turn the hyphen of a negative number into a minus sign.
-    match = _VALUE.fullmatch(text.replace("\N{MINUS SIGN}", "-"))
-    if match is None:
+    try:
+        found = values.read(text)
+    except ValueError:
         return None
-    value, std, unit = match.group("value", "std", "unit")
-    return Told(float(value), None if std is None else float(std), unit)
+    return Told(found.value, found.std, found.unit, found.censoring)
 
 
 def _form(argument: str) -> str:
@@ -81,6 +74,11 @@ def _form(argument: str) -> str:
 
 def _unreadable(where: str, before: str, text: str, form: str) -> Problem:
     if not re.search("[0-9],[0-9]", text):
+        try:
+            values.read(text)
+        except ValueError as error:
+            if "larger than any" in str(error):
+                return Problem(where, str(error), form)
         return Problem(where, f"{text!r} is no number", form)
     what = "a comma is no decimal point and separates no thousands"
     right = re.sub("[0-9]+([.,][0-9]+)+", lambda number: _pointed(number[0]), text)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from adapters.mnist_classifier.network import Classifier, DigitsCnn, read_weights
+from adapters.mnist_classifier.network import Classifier, DigitsCnn
+from adapters.trained_weights import read_weights
 from orchestrator.training.data import DigitData
 from orchestrator.training.recipes import Recipe
 

@@ -86,8 +86,8 @@ class Course:
             "Doubtful jobs",
             columns=("job", "entry", "when (UTC)", "who", "said", "reason"),
             rows=rows,
-            note="After a crash nobody knew whether the evaluator had run them. They were parked "
-            f"instead of sent twice, until a person said. {settled}",
+            note="After a crash, here or of the evaluator, nobody knew whether it had run them. "
+            f"They were parked instead of sent twice, until a person said. {settled}",
         )
 
     def refused(self) -> Section:

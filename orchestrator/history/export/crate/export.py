@@ -29,7 +29,7 @@ from sqlalchemy import Double, select
 from sqlalchemy.orm import Session
 
 from db.columns import canonical
-from db.ledger import key_columns
+from db.ledger import ADDED, key_columns
 from db.models import (
     CHAIN_COLUMN,
     SYSTEM,
@@ -130,6 +130,7 @@ def _description(campaign: Campaign) -> dict[str, Any]:
             "key": list(key_columns(table)),
             "chain": chain,
             "reals": [one.name for one in columns if isinstance(one.type, Double)],
+            "added": dict(ADDED.get(table, {})),
         }
     return {"format": verifier.FORMAT, "campaigns": [campaign.id], "tables": tables}
 

@@ -188,7 +188,8 @@ class Fold:
         there = self.rows.setdefault(table, {})
         if new == (key in there):
             raise ValueError(f"makes {table} {key} again, or changes it before it is made")
-        made = dict.fromkeys(shape["columns"]) | {"entry": entry["sequence"]}
+        made = dict.fromkeys(shape["columns"]) | shape.get("added", {})
+        made |= {"entry": entry["sequence"]}
         there[key] = there.get(key, made) | values
 
     def differences(self, table: str, stored: Iterator[Row]) -> Iterator[str]:
