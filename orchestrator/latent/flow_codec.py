@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 import selfies
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -40,14 +41,11 @@ class FlowCodec:
 
     def write(self, points: Points) -> list[list[int]]:
         """Token sequences of points ``n x d``, without end tokens."""
-        written: list[list[int]] = []
-        for _, block in in_blocks(self._write, points.astype(np.float32)):
-            written += [_ended(sequence) for sequence in block.tolist()]
-        return written
+        blocks = [block for _, block in in_blocks(self._begin, points.astype(np.float32))]
+        return self._writer.write(torch.cat(blocks), self.longest) if blocks else []
 
-    def _write(self, points: Tensor) -> Tensor:
-        codes = self.network.flow.from_base(points, self._inverses)
-        return self._writer.write(codes, self.longest)
+    def _begin(self, points: Tensor) -> Tensor:
+        return self._writer.begin(self.network.flow.from_base(points, self._inverses))
 
     def encode(self, sequences: Sequence[Sequence[int]]) -> Points:
         """Base points ``n x d`` of posterior means, of token sequences without their end token."""
@@ -82,7 +80,3 @@ class FlowCodec:
             return self.vocabulary.encode(selfies.encoder(smiles))
         except (SpaceError, selfies.EncoderError) as error:
             raise SpaceError(f"SMILES {smiles!r} cannot be encoded: {error}") from error
-
-
-def _ended(tokens: list[int]) -> list[int]:
-    return tokens[: tokens.index(END)] if END in tokens else tokens

@@ -16,6 +16,10 @@ from orchestrator.latent.flow_networks import FlowVae
 from orchestrator.latent.tokens import END
 
 
+SLOTS = 16
+"""Sequences written at a time: they differ in length, and a short one need not wait for a long."""
+
+
 class Writer:
     """The most probable tokens of codes, one after the other."""
 
@@ -40,32 +44,53 @@ class Writer:
             self._word_bias = last.bias.clone()
             self._start = network.start
 
-    @torch.inference_mode()
-    def write(self, codes: Tensor, longest: int) -> Tensor:
-        """Tokens ``n x length`` of codes ``n x d``, each row up to its end token and beyond.
-
-        Stops when every sequence has ended, at ``longest`` tokens at the latest.
-        """
-        n, size = len(codes), self._hidden
+    def begin(self, codes: Tensor) -> Tensor:
+        """What writing needs of codes ``n x d``, a row each: all that does not change, and where it
+        begins. A row depends on the others only by their number."""
         hidden = torch.tanh(self._start(codes))
-        gates = codes @ self._of_code
-        outward = codes @ self._code_out + self._out_bias
         held = torch.addmm(self._gate_bias, hidden, self._step[:, self._width :])
-        token = torch.full((n,), END)
-        ended = torch.zeros(n, dtype=torch.bool)
-        steps: list[Tensor] = []
-        for _ in range(longest):
-            given = self._table.index_select(0, token).add_(gates)
-            sides = torch.sigmoid_(given[:, : 2 * size] + held[:, : 2 * size])
-            reset, update = sides[:, :size], sides[:, size:]
-            new = torch.tanh_(given[:, 2 * size :].addcmul_(reset, held[:, 2 * size :]))
-            hidden = torch.lerp(new, hidden, update)
-            product = hidden @ self._step
-            said = functional.gelu(product[:, : self._width] + outward)
-            held = product[:, self._width :].add_(self._gate_bias)
-            token = torch.addmm(self._word_bias, said, self._words).argmax(dim=1)
-            steps.append(token)
-            ended |= token == END
-            if bool(ended.all()):
-                break
-        return torch.stack(steps, dim=1)
+        outward = codes @ self._code_out + self._out_bias
+        return torch.cat([hidden, held, codes @ self._of_code, outward], dim=1)
+
+    @torch.inference_mode()
+    def write(self, begun: Tensor, longest: int) -> list[list[int]]:
+        """Tokens of each row of :meth:`begin`, without end tokens, and at most ``longest``.
+
+        A few are written at a time, always as many, so that each row gives the same tokens whatever
+        its company. Where one ends the next begins.
+        """
+        size = self._hidden
+        written: list[list[int]] = [[] for _ in range(len(begun))]
+        waiting = iter(range(len(begun)))
+        at: list[int | None] = [None] * SLOTS
+        state = begun.new_zeros(SLOTS, begun.shape[1])
+        token = torch.full((SLOTS,), END)
+        free = list(range(SLOTS))
+        while True:
+            for slot in free:
+                at[slot] = row = next(waiting, None)
+                if row is not None:
+                    state[slot] = begun[row]
+                    token[slot] = END
+            if all(row is None for row in at):
+                return written
+            token = self._advance(state, token, size)
+            free = []
+            for slot, (row, said) in enumerate(zip(at, token.tolist(), strict=True)):
+                if row is not None and said != END:
+                    written[row].append(said)
+                if row is not None and (said == END or len(written[row]) == longest):
+                    free.append(slot)
+
+    def _advance(self, state: Tensor, token: Tensor, size: int) -> Tensor:
+        """The next token of each slot, whose state is changed in place."""
+        hidden, held = state[:, :size], state[:, size : 4 * size]
+        given = self._table.index_select(0, token).add_(state[:, 4 * size : 7 * size])
+        sides = torch.sigmoid_(given[:, : 2 * size] + held[:, : 2 * size])
+        reset, update = sides[:, :size], sides[:, size:]
+        new = torch.tanh_(given[:, 2 * size :].addcmul_(reset, held[:, 2 * size :]))
+        hidden.copy_(torch.lerp(new, hidden, update))
+        product = hidden @ self._step
+        torch.add(product[:, self._width :], self._gate_bias, out=held)
+        said = functional.gelu(product[:, : self._width] + state[:, 7 * size :])
+        return torch.addmm(self._word_bias, said, self._words).argmax(dim=1)

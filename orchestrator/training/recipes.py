@@ -281,7 +281,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                     "hidden": 224,
                 },
                 {"kl": 0.05, "exact": 0.96, "forget": 0.1},
-                epochs=100,
+                epochs=59,
                 batch=1024,
                 learning_rate=1.5e-3,
                 weight_decay=1e-2,

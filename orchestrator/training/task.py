@@ -67,3 +67,12 @@ class Grouped(Protocol):
     def groups(self) -> list[tuple[list[nn.Parameter], Rate]]:
         """All parameters, in groups, each with its learning rate."""
         ...
+
+
+@runtime_checkable
+class Stored(Protocol):
+    """What a task has besides, if its network is not written as it stands in memory."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The network's state as it is written; :meth:`Task.evaluate` measures that."""
+        ...

@@ -69,6 +69,8 @@ class FlowTask:
         sizes = {name: int(size) for name, size in recipe.network.items() if name != "kind"}
         self.network = FlowVae(len(data.vocabulary), **sizes)
         self.network.to(self.device)
+        if self.device == "cuda":
+            torch.set_float32_matmul_precision("high")  # what the shipped card's training had
         self.tokens = torch.from_numpy(data.tokens.astype(np.int64)).to(self.device)
         self._noise = torch.Generator(self.device).manual_seed(recipe.seed)
         self._log_weight = math.log(recipe.weights["kl"])
@@ -167,11 +169,19 @@ class FlowTask:
         self._log_weight, self._exact, steps = state["steering"]
         self._steps = int(steps)
 
+    def tensors(self) -> dict[str, Tensor]:
+        """The network's state in half precision, but the rotations, which are to stay such."""
+        return {
+            name: tensor if name.endswith("rotations") else tensor.half()
+            for name, tensor in self.network.cpu().state_dict().items()
+        }
+
     def evaluate(self) -> dict[str, Any]:
         """On the held-out molecules and on as many draws from the prior."""
         from orchestrator.training.molecules.flow_figures import figures
 
         self.network.cpu()
+        self.network.load_state_dict(self.tensors())
         return figures(self.network, self.data, self.training, self.held_out, self.recipe.seed)
 
     def card(self) -> Mapping[str, Any]:
