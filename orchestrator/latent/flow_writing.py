@@ -15,7 +15,6 @@ from torch.nn import functional
 from orchestrator.latent.flow_networks import FlowVae
 from orchestrator.latent.tokens import END
 
-
 SLOTS = 16
 """Sequences written at a time: they differ in length, and a short one need not wait for a long."""
 
@@ -28,16 +27,16 @@ class Writer:
         with torch.inference_mode():
             gru, embedding = network.decoder, network.embedding.weight
             width = embedding.shape[1]
-            read, hold = gru.weight_ih_l0, gru.weight_hh_l0
-            self._hidden = hold.shape[1]
-            self._table = embedding @ read[:, :width].T + gru.bias_ih_l0
+            read, hold = cast(Tensor, gru.weight_ih_l0), cast(Tensor, gru.weight_hh_l0)
+            self._hidden = int(hold.shape[1])
+            self._table = embedding @ read[:, :width].T + cast(Tensor, gru.bias_ih_l0)
             self._of_code = read[:, width:].T.contiguous()
             first, last = (cast(nn.Linear, network.output[i]) for i in (0, 2))
             self._width = first.out_features
             # One product gives what is read out now and what the next gates need.
             both = torch.cat([first.weight[:, : self._hidden], hold])
             self._step = both.T.contiguous()
-            self._gate_bias = gru.bias_hh_l0.clone()
+            self._gate_bias = cast(Tensor, gru.bias_hh_l0).clone()
             self._code_out = first.weight[:, self._hidden :].T.contiguous()
             self._out_bias = first.bias.clone()
             self._words = last.weight.T.contiguous()
@@ -45,8 +44,10 @@ class Writer:
             self._start = network.start
 
     def begin(self, codes: Tensor) -> Tensor:
-        """What writing needs of codes ``n x d``, a row each: all that does not change, and where it
-        begins. A row depends on the others only by their number."""
+        """What writing needs of codes ``n x d``, a row each: where it begins, and what stays.
+
+        Products of another number of rows may round differently: blocks should be of one size.
+        """
         hidden = torch.tanh(self._start(codes))
         held = torch.addmm(self._gate_bias, hidden, self._step[:, self._width :])
         outward = codes @ self._code_out + self._out_bias

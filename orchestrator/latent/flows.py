@@ -78,7 +78,8 @@ class Flow(nn.Module):
 
     def inverses(self) -> Tensor:
         """Inverses of the rotations, ``layers x d x d``: rounded, they are not quite rotations."""
-        return torch.linalg.inv(self.rotations.double()).to(self.rotations.dtype)
+        inverse: Tensor = torch.linalg.inv(self.rotations.double())
+        return inverse.to(self.rotations.dtype)
 
     def log_density(self, codes: Tensor) -> Tensor:
         """Log density of codes ``n x d`` under the flow, up to the rotations' own, shape ``n``."""

@@ -26,7 +26,7 @@ most catalogue molecules below it)."""
 class MoleculesSpace(gaussian.NormalPrior):
     """Latent space of a variational autoencoder of SELFIES; its prior is the standard normal.
 
-    Where the model's prior is a flow, points are where the flow begins: there it is standard normal.
+    Where the model's prior is a flow, points are where the flow begins, and there it is that, too.
     """
 
     sample_kind = "molecule"

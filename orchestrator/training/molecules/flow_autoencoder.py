@@ -152,7 +152,7 @@ class FlowTask:
         right = torch.zeros((), device=self.device)
         for length in np.unique(lengths).tolist():
             same = torch.from_numpy(rows[lengths == length]).to(self.device)
-            for part in same.split(2_048):
+            for part in torch.split(same, 2_048):
                 tokens = self.tokens[part, :length]
                 logits = self.network.logits(self.network.encode(tokens)[0], tokens)
                 right += (logits.argmax(dim=2) == tokens).all(dim=1).sum()
