@@ -13,8 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from orchestrator.latent.protocol import SpaceError
+
 _STEEPEST = 1.5
 """A layer scales a coordinate by a factor between exp(-1.5) and exp(1.5)."""
+MULTIPLE = 8
+"""Of which the number of coordinates is one."""
 _ROTATIONS = 20261127
 """Seed of the rotations, which are kept with the weights."""
 
@@ -46,7 +50,15 @@ class Flow(nn.Module):
     """Shape ``layers x d x d``, orthogonal up to rounding."""
 
     def __init__(self, dim: int, layers: int, hidden: int) -> None:
+        """A flow that changes almost nothing yet.
+
+        Raises:
+            SpaceError: ``dim`` is no multiple of 8. Of 6 coordinates the products of halves rounded
+                a row by its place in the block, and points would depend on their company.
+        """
         super().__init__()
+        if dim % MULTIPLE:
+            raise SpaceError(f"a flow's latent is a multiple of {MULTIPLE}, not {dim}")
         self.dim = dim
         self.layers = nn.ModuleList([Coupling(dim, hidden) for _ in range(layers)])
         self.log_scale = nn.Parameter(torch.zeros(dim))

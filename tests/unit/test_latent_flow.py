@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -21,13 +22,14 @@ from orchestrator.latent.flow_networks import FlowVae
 from orchestrator.latent.flow_writing import SLOTS, Writer
 from orchestrator.latent.flows import Flow
 from orchestrator.latent.molecules import MoleculesSpace
-from orchestrator.latent.protocol import SpaceError
+from orchestrator.latent.protocol import Space, SpaceError
+from orchestrator.latent.testing import SpaceConformance
 from orchestrator.latent.tokens import END, Vocabulary
 from orchestrator.training import run
 from orchestrator.training.molecules import flow_autoencoder, flow_figures
 from orchestrator.training.recipes import RECIPES
 
-SIZES = {"latent": 6, "embedding": 16, "encoder": 24, "decoder": 40, "layers": 3, "hidden": 16}
+SIZES = {"latent": 8, "embedding": 16, "encoder": 24, "decoder": 40, "layers": 3, "hidden": 16}
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +51,7 @@ def scattered(network: nn.Module, seed: int = 0) -> None:
 
 @pytest.fixture
 def flow() -> Flow:
-    made = Flow(5, 4, 16)
+    made = Flow(8, 4, 16)
     scattered(made)
     return made.double()
 
@@ -66,7 +68,7 @@ def network() -> FlowVae:
 
 
 def test_a_flow_goes_there_and_back(flow: Flow) -> None:
-    points = torch.randn(40, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    points = torch.randn(40, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     codes = flow.from_base(points, flow.inverses())
     assert (codes - points).abs().max() > 0.1
     torch.testing.assert_close(flow.to_base(codes)[0], points, rtol=0, atol=1e-9)
@@ -74,7 +76,7 @@ def test_a_flow_goes_there_and_back(flow: Flow) -> None:
 
 def test_the_density_of_a_flow_is_that_of_a_change_of_variables(flow: Flow) -> None:
     """The Jacobian by differentiation is the other way to the same number."""
-    codes = torch.randn(6, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    codes = torch.randn(6, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
 
     def base(code: Tensor) -> Tensor:
         return flow.to_base(code[None])[0][0]
@@ -86,9 +88,14 @@ def test_the_density_of_a_flow_is_that_of_a_change_of_variables(flow: Flow) -> N
         torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
+def test_a_flow_of_odd_halves_is_refused() -> None:
+    with pytest.raises(SpaceError, match="a multiple of 8, not 6"):
+        Flow(6, 2, 16)
+
+
 def test_each_token_written_is_the_most_probable_one(network: FlowVae) -> None:
     """The rearranged decoder and the one that is trained are the same function."""
-    codes = torch.randn(3 * SLOTS + 5, 6, generator=torch.Generator().manual_seed(3))
+    codes = torch.randn(3 * SLOTS + 5, 8, generator=torch.Generator().manual_seed(3))
     writer = Writer(network)
     with torch.inference_mode():
         written = writer.write(writer.begin(codes), 12)
@@ -102,7 +109,7 @@ def test_each_token_written_is_the_most_probable_one(network: FlowVae) -> None:
 def test_what_is_written_does_not_depend_on_the_company(network: FlowVae) -> None:
     letters = tuple(f"[{letter}]" for letter in "CNOFPSBI")
     codec = FlowCodec(network, Vocabulary(letters, ((2, 3),) * 20), 12)
-    points = np.random.default_rng(4).standard_normal((70, 6))
+    points = np.random.default_rng(4).standard_normal((70, 8))
     together = codec.write(points)
     assert codec.write(points[::-1])[::-1] == together
     assert [codec.write(point[None])[0] for point in points] == together
@@ -117,19 +124,20 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines = [f"{a}{'C' * n}{b}" for n in range(1, 9) for a in ("O", "N", "FC", "Br") for b in ends]
     (home / "chains.smi").write_text("\n".join(lines), encoding="utf-8")
     small = replace(
-        RECIPES["zinc-flow"], network={"kind": "flow", **SIZES}, batch=32, learning_rate=5e-3
+        RECIPES["zinc-flow"], network={"kind": "flow", **SIZES}, batch=32, learning_rate=1e-2
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "recipe", lambda name: small)
-        run.train("zinc-flow", data=home / "chains.smi", out=home / "own", epochs=12, cache=home)
+        run.train("zinc-flow", data=home / "chains.smi", out=home / "own", epochs=30, cache=home)
     return home
 
 
+@pytest.mark.slow
 def test_a_trained_one_opens_as_a_space_of_molecules(trained: Path) -> None:
     space = registry.open_space("molecules", "own", trained)
-    assert space.dim == 6
+    assert space.dim == 8
     points = space.sample_prior(20, np.random.default_rng(0))
-    density = -0.5 * (points**2).sum(axis=1) - 3 * np.log(2 * np.pi)
+    density = -0.5 * (points**2).sum(axis=1) - 4 * np.log(2 * np.pi)
     np.testing.assert_allclose(space.log_prior(points), density)
     rng = np.random.default_rng(0)
     assert any(one.valid for one in space.decode(points, rng))
@@ -138,6 +146,7 @@ def test_a_trained_one_opens_as_a_space_of_molecules(trained: Path) -> None:
         MoleculesSpace(str(trained / "own")).predicted_properties(points)
 
 
+@pytest.mark.slow
 def test_encoding_leads_to_where_the_encoder_puts_the_code(trained: Path) -> None:
     """The decoder, given the point, must see the posterior's mean again."""
     codec = MoleculesSpace(str(trained / "own"))._codec
@@ -150,6 +159,7 @@ def test_encoding_leads_to_where_the_encoder_puts_the_code(trained: Path) -> Non
     torch.testing.assert_close(back, mean, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_weights_are_written_in_half_precision_and_measured_so(trained: Path) -> None:
     tensors = load_file(trained / "own" / "weights.safetensors")
     halves = {name for name, tensor in tensors.items() if tensor.dtype == np.float16}
@@ -161,6 +171,7 @@ def test_weights_are_written_in_half_precision_and_measured_so(trained: Path) ->
     assert card["data"]["steering"] > 0
 
 
+@pytest.mark.slow
 def test_an_unknown_kind_of_network_is_refused(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained / "own", tmp_path / "odd")
     file = tmp_path / "odd" / "card.json"
@@ -175,3 +186,19 @@ def test_the_autoencoder_rests_before_the_flow() -> None:
     assert flow_autoencoder.autoencoder_rate(flow_autoencoder.JOINT) == pytest.approx(0)
     assert flow_autoencoder.flow_rate(flow_autoencoder.JOINT) == 1
     assert flow_autoencoder.flow_rate(1.0) == pytest.approx(0)
+
+
+@pytest.mark.slow
+class TestKit(SpaceConformance):
+    """The kit that we ship, on the small one."""
+
+    home: ClassVar[Path]
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def at_home(cls, trained: Path) -> None:
+        """The kit makes its spaces itself."""
+        cls.home = trained
+
+    def space(self) -> Space:
+        return registry.open_space("molecules", "own", self.home)
