@@ -91,6 +91,11 @@ COMMANDS = (
         "Say that measurements are suspect or retracted.",
     ),
     Command(
+        "result reread",
+        "campaigns.correct_and_flag:reread",
+        "Read stored deliveries once more.",
+    ),
+    Command(
         "spec check",
         "campaigns.spec:check",
         "Say whether a spec is good, and what is wrong with it.",

@@ -94,9 +94,12 @@ def correct(parts: Parts, measurement: int, told: Told, reason: str) -> int:
             provenance=reason,
             delivery=None,
             place="",
+            instrument=old.instrument,
+            operator=old.operator,
+            lot=old.lot,
             supersedes=measurement,
         )
-        _settle(session, draft, parts, [old.candidate])
+        settle(session, draft, parts, [old.candidate])
     return number
 
 
@@ -150,7 +153,7 @@ def flag(
             draft.new(
                 "measurement_flag", measurement=row.number, number=number, kind=kind, reason=reason
             )
-        _settle(session, draft, parts, [row.candidate for row in fresh])
+        settle(session, draft, parts, [row.candidate for row in fresh])
     return [row.number for row in fresh]
 
 
@@ -190,7 +193,7 @@ def _refuse_idle(session: Session, old: Measurement, value: float, std: float | 
         raise Conflict(f"measurement {old.number} has that value already")
 
 
-def _settle(session: Session, draft: Draft, parts: Parts, candidates: Sequence[int]) -> None:
+def settle(session: Session, draft: Draft, parts: Parts, candidates: Sequence[int]) -> None:
     """Draft what follows for candidates and campaign, and write the entry."""
     for candidate in dict.fromkeys(candidates):
         valuing.value_candidate(session, draft, parts, candidate)

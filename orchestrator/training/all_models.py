@@ -1,4 +1,4 @@
-"""All models there are: of latent spaces, of the evaluator of digits, and recipes not trained yet.
+"""All models there are: of latent spaces, of evaluators, and recipes not trained yet.
 
 :mod:`orchestrator.latent.registry` knows the models of spaces only, since campaigns open no others.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adapters import mnist_classifier
+from adapters import mnist_classifier, tox21
 from orchestrator.latent import registry
 from orchestrator.latent.protocol import Space, SpaceError
 from orchestrator.latent.registry import Model
@@ -25,7 +25,7 @@ _SPACES = {
     "smiles": "smiles",
 }
 """Kind of the space that opens models of a task."""
-_EVALUATORS = Path(mnist_classifier.__file__).parent / "weights"
+_EVALUATORS = [Path(str(one.__file__)).parent / "weights" for one in (mnist_classifier, tox21)]
 
 
 def models(home: Path | None) -> list[Model]:
@@ -38,7 +38,8 @@ def models(home: Path | None) -> list[Model]:
         card.stem: Model(
             card.stem, card.parent, registry.read_card(card), True, card.with_suffix(".safetensors")
         )
-        for card in _EVALUATORS.glob("*.json")
+        for folder in _EVALUATORS
+        for card in folder.glob("*.json")
     }
     found |= {model.name: model for model in registry.list_models(home)}
     return [found[name] for name in sorted(found)]

@@ -118,7 +118,7 @@ def _end(
     session: Session, draft: Draft, parts: Parts, job: Job, delivery: Delivery, outcome: Outcome
 ) -> None:
     """Draft the end of one job: its measurements, or why there are none."""
-    readings, reason = _readings(parts, job, outcome)
+    readings, reason = _kept(parts, job.evaluator, outcome)
     if readings:
         _measure(session, draft, parts, job, delivery, readings, outcome.suspect)
         if outcome.realised is not None:
@@ -159,12 +159,12 @@ def _realise(draft: Draft, parts: Parts, job: Job, content: str | bytes) -> None
     draft.set("candidate", number=job.candidate, realised=candidates.stored_point(point))
 
 
-def _readings(parts: Parts, job: Job, outcome: Outcome) -> tuple[list[Reading], str]:
+def _kept(parts: Parts, name: str, outcome: Outcome) -> tuple[list[Reading], str]:
     """The readings to keep, those that were asked for; or none, and why."""
     if outcome.status is not OutcomeStatus.SUCCEEDED:
         return [], plain(str(outcome.reason)) or "the evaluator gives no reason"
-    capabilities = parts.evaluators[job.evaluator].capabilities
-    wanted = parts.part(job.evaluator).measures
+    capabilities = parts.evaluators[name].capabilities
+    wanted = parts.part(name).measures
     try:
         asked = [_typed(one) for one in outcome.readings if one.name in wanted]
     except Exception as error:  # a stranger's adapter may have put anything there
@@ -176,6 +176,11 @@ def _readings(parts: Parts, job: Job, outcome: Outcome) -> tuple[list[Reading], 
         if not math.isfinite(one.value)
     ]
     return ([], "; ".join(wrong)) if wrong else (asked, "")
+
+
+def sound(parts: Parts, key: str, outcome: Outcome) -> list[Reading]:
+    """The readings of a job's outcome that would be kept; none if any of them is wrong."""
+    return _kept(parts, key.split("/")[2], outcome)[0]
 
 
 def _typed(reading: Reading) -> Reading:

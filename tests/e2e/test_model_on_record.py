@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from adapters.mnist_classifier import card as classifier
+from adapters.mnist_classifier.shipped import SHIPPED as CLASSIFIER
 from db import artifacts
 from db.models import SYSTEM, Campaign, CampaignRevision, LatentModel, LedgerEntry
 from orchestrator import Campaign as Opened
@@ -179,9 +179,9 @@ def test_the_card_of_an_evaluators_weights_is_kept_and_held_against_it(
 ) -> None:
     """A classifier of another build would read the same images otherwise."""
     own = terminal.folder / "own.safetensors"
-    shutil.copy(classifier.SHIPPED, own)
-    shutil.copy(classifier.SHIPPED.with_suffix(".json"), own.with_suffix(".json"))
-    monkeypatch.setattr(classifier, "SHIPPED", own)
+    shutil.copy(CLASSIFIER, own)
+    shutil.copy(CLASSIFIER.with_suffix(".json"), own.with_suffix(".json"))
+    monkeypatch.setattr("adapters.mnist_classifier.SHIPPED", own)
     spec = (ROOT / "examples" / "digit-four.yaml").read_text()
     (terminal.folder / "four.yaml").write_text(spec)
     assert Opened.open("four.yaml", overrides=["budget.evaluations=1"]).run() == "finished"

@@ -17,6 +17,8 @@ import pytest
 from db.models import Candidate, Job, Measurement, MeasurementFlag
 from db.session import Database
 from orchestrator.driver import Standing
+from orchestrator.errors import Conflict
+from orchestrator.people import campaigns, rereading
 from tests.e2e.lab import Lab, opened
 
 ENTRY_POINT = "[assayloop.evaluators]\nplate-folder = adapters.file_drop:FileDrop\n"
@@ -135,3 +137,44 @@ def test_of_two_plates_one_is_refused_and_its_values_are_kept_as_suspect(lab: La
         reason,
     )
     assert len({one.delivery for one in measured}) == 2
+
+
+def test_a_plate_is_reduced_again_by_another_recipe(lab: Lab) -> None:
+    """Of the same bytes: a laxer limit believes the plate, and what was read before is kept."""
+    out, back = lab.folder / "worklists", lab.folder / "results"
+    back.mkdir()
+
+    def part(limit: float) -> dict[str, Any]:
+        results = {"folder": str(back), "layout": "grid", "range": "B3", "settle": 0}
+        options = OPTIONS | {
+            "worklist": {"folder": str(out)},
+            "results": results | {"barcode": {"label": "Plate ID"}},
+            "reduction": OPTIONS["reduction"] | {"quality": {"z_prime": limit}},
+        }
+        return {"use": "plate-folder", "measures": ["potency"], "options": options}
+
+    changes = {
+        "objective": {"direction": "maximize", "terms": [{"measure": "potency"}]},
+        "proposer": {"kind": "sobol", "initial": 4, "batch": 4},
+        "budget": {"evaluations": 4},
+    }
+    campaign = lab.start(evaluators=[part(0.9)], **changes)
+    assert lab.drive(campaign) is Standing.WAITING
+    (worklist,) = out.glob("*.csv")
+    read(worklist, back / "export.csv", 0.03, seed=1)
+    assert lab.drive(campaign) is Standing.FINISHED
+    assert lab.campaign(campaign).best is None
+    assert len(lab.rows(MeasurementFlag, campaign)) == 4
+    assert rereading.compare(lab.build(campaign)) == []
+    spec = lab.spec(evaluators=[part(0.5)], **changes)
+    campaigns.revise(lab.database, campaign, spec, lab.actor, "0.5 is enough")
+    found = rereading.compare(lab.build(campaign), "plate-folder")
+    assert len(found) == 4
+    assert rereading.correct(lab.build(campaign), found, "0.5 is enough") == 4
+    rows = lab.rows(Measurement, campaign)
+    assert [row.supersedes for row in rows] == [None] * 4 + [1, 2, 3, 4]
+    assert [row.value for row in rows[:4]] == [row.value for row in rows[4:]]
+    assert lab.campaign(campaign).best is not None
+    assert rereading.compare(lab.build(campaign)) == []
+    with pytest.raises(Conflict, match="says what was recorded"):
+        rereading.correct(lab.build(campaign), [], "again")

@@ -137,3 +137,50 @@ def _say_standing(database: Database, row: Campaign) -> None:
         typer.echo(f"The best is candidate {standing['best']} with an objective of {objective}.")
     named = f"{row.name}#{row.ordinal}"
     typer.echo(f"`assayloop audit taint {named}` lists what was computed from it.")
+
+
+def reread(
+    name: CampaignName,
+    evaluator: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only what this evaluator delivered.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show what would be corrected.")
+    ] = False,
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Read stored deliveries once more, and correct what they contradict now. Needs a --reason.
+
+    For another recipe of a plate's reduction, say: change the spec by `campaign revise`, then this.
+    The bytes are as they came; what was read of them before stays, superseded.
+    """
+    from orchestrator import opening, wiring
+    from orchestrator.people import actors, rereading
+
+    database = opening.database(Settings.read())
+    row = opening.campaign(database, name)
+    actor = actors.current(database, actors.Scope.OWN)
+    parts = wiring.build(database, row.id, actor=actor)
+    changes = rereading.compare(parts, evaluator)
+    if not dry_run and changes:
+        rereading.correct(parts, changes, reason)
+    if as_json:
+        print_json(
+            [
+                {
+                    "measurement": one.measurement.number,
+                    "candidate": one.measurement.candidate,
+                    "measure": one.measurement.name,
+                    "before": one.measurement.value,
+                    "now": one.reading.value,
+                    "suspect": one.suspect or None,
+                }
+                for one in changes
+            ]
+        )
+        return
+    for one in changes:
+        typer.echo(one.words)
+    verb = "would be corrected" if dry_run else "are corrected"
+    typer.echo(f"{len(changes)} measurements of {row.name}#{row.ordinal} {verb}.")
