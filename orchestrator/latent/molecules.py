@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 from rdkit import Chem
 
 from orchestrator.latent import chemistry, gaussian, model_cards, registry, rings, valences
-from orchestrator.latent.molecule_codec import Codec, vocabulary_of
-from orchestrator.latent.molecule_networks import MoleculeVae
+from orchestrator.latent.molecule_codecs import codec_of
 from orchestrator.latent.protocol import Decoded, Points, Rendering, SpaceError
-from orchestrator.latent.restore import restored
 
 DEFAULT_MODEL = "zinc-selfies"
 LIMIT = 3.0
@@ -26,7 +24,10 @@ most catalogue molecules below it)."""
 
 
 class MoleculesSpace(gaussian.NormalPrior):
-    """Latent space of a variational autoencoder of SELFIES; its prior is the standard normal."""
+    """Latent space of a variational autoencoder of SELFIES; its prior is the standard normal.
+
+    Where the model's prior is a flow, points are where the flow begins, and there it is that, too.
+    """
 
     sample_kind = "molecule"
     media_type = "chemical/x-daylight-smiles"
@@ -56,9 +57,8 @@ class MoleculesSpace(gaussian.NormalPrior):
             SpaceError: the model is unknown, of another kind, or changed.
         """
         card, tensors = registry.load(model or DEFAULT_MODEL, task="molecules")
-        network = restored(MoleculeVae(**card["network"]), tensors)
-        self._codec = Codec(network, vocabulary_of(card), int(card["longest"]))
-        self.dim = network.latent
+        self._codec = codec_of(card, tensors)
+        self.dim = self._codec.network.latent
         self.bounds = gaussian.box(LIMIT, self.dim)
         self.model_hash = model_cards.model_hash(card)
         # A search encodes many objects of which the chosen few come again at once.
@@ -86,7 +86,7 @@ class MoleculesSpace(gaussian.NormalPrior):
         return [_read(item) for item in objects]
 
     def encode(self, objects: Sequence[str | bytes]) -> Points:
-        """Posterior means ``n x d`` of molecules given as SMILES.
+        """Posterior means ``n x d`` of molecules given as SMILES, in the space's coordinates.
 
         Raises:
             SpaceError: a SMILES is invalid, or has a token that the model does not know.

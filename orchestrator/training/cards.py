@@ -17,7 +17,7 @@ from torch import Tensor
 
 from orchestrator.training.data import write_atomically
 from orchestrator.training.recipes import Recipe
-from orchestrator.training.task import Task
+from orchestrator.training.task import Stored, Task
 from orchestrator.training.trainer import Finished
 
 _LIBRARIES = ("torch", "numpy", "rdkit", "selfies", "safetensors")
@@ -35,9 +35,11 @@ def export(
     """Writes ``weights.safetensors`` and ``card.json`` into ``out`` and returns the card.
 
     ``data`` is the name of the data file, or None where the task drew its data.
-    Floating-point weights are stored as float32, everything of the network's state included.
+    Floating-point weights are stored as float32, everything of the network's state included, unless
+    the task says otherwise.
     """
-    state = {name: _plain(tensor) for name, tensor in task.network.state_dict().items()}
+    kept = task.tensors() if isinstance(task, Stored) else task.network.state_dict()
+    state = {name: _plain(tensor) for name, tensor in kept.items()}
     content = save(state)
     card = {
         "name": recipe.name,

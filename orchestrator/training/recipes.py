@@ -267,6 +267,27 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 {"kl": 0.1, "warm_up": 0.4},
                 **_SELFIES_SCHEDULE,
             ),
+            _recipe(
+                "zinc-flow",
+                "molecules",
+                "SELFIES autoencoder of ZINC-250k whose prior is a flow; it has seen no property",
+                {
+                    "kind": "flow",
+                    "latent": 64,
+                    "embedding": 128,
+                    "encoder": 320,
+                    "decoder": 384,
+                    "layers": 12,
+                    "hidden": 224,
+                },
+                {"kl": 0.05, "exact": 0.96, "forget": 0.1},
+                epochs=59,
+                batch=1024,
+                learning_rate=1.5e-3,
+                weight_decay=1e-2,
+                clip=5.0,
+                seed=17,
+            ),
             replace(
                 _recipe(
                     "moses-selfies",

@@ -129,10 +129,14 @@ def build_task(chosen: Recipe, data: Path | None, cache: Path) -> Task:
 
 
 def _selfies(chosen: Recipe, path: Path, cache: Path) -> Task:
+    from orchestrator.training.molecules import flow_autoencoder
     from orchestrator.training.molecules.autoencoder import MERGES, MoleculeTask
     from orchestrator.training.molecules.data import load
     from orchestrator.training.molecules.moses import MosesTask, check_test_sets
 
+    if chosen.network.get("kind") == "flow":
+        merged = load(path, merges=flow_autoencoder.MERGES, cache=cache, at_most=chosen.at_most)
+        return flow_autoencoder.FlowTask(chosen, merged)
     if chosen.benchmark == "moses":
         check_test_sets(cache)  # before the minutes that the data take
     data = load(path, merges=MERGES, cache=cache, at_most=chosen.at_most)

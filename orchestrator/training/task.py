@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+Rate = Callable[[float], float]
+"""Learning rate after a share of the training, as a share of the recipe's."""
 
 
 class Task(Protocol):
@@ -54,4 +57,22 @@ class Stateful(Protocol):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
+        ...
+
+
+@runtime_checkable
+class Grouped(Protocol):
+    """What a task has besides, if parts of its network are trained at rates of their own."""
+
+    def groups(self) -> list[tuple[list[nn.Parameter], Rate]]:
+        """All parameters, in groups, each with its learning rate."""
+        ...
+
+
+@runtime_checkable
+class Stored(Protocol):
+    """What a task has besides, if its network is not written as it stands in memory."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The network's state as it is written; :meth:`Task.evaluate` measures that."""
         ...

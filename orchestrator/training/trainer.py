@@ -19,7 +19,7 @@ from orchestrator.latent.protocol import SpaceError
 from orchestrator.training.data import write_atomically
 from orchestrator.training.log import Log
 from orchestrator.training.recipes import Recipe
-from orchestrator.training.task import Stateful, Task
+from orchestrator.training.task import Grouped, Rate, Stateful, Task
 from orchestrator.training.validation import Best, split, validate
 
 CHECKPOINT = "checkpoint.pt"
@@ -97,8 +97,12 @@ def fit(
     Raises:
         SpaceError: ``resume`` finds no checkpoint, or one of another run; or the loss diverged.
     """
+    groups = _groups(task)
+    rates = [rate_of for _, rate_of in groups]
     optimiser = torch.optim.AdamW(
-        task.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        [{"params": parameters} for parameters, _ in groups],
+        lr=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
     )
     at = _restore(out, task, recipe, optimiser) if resume else _Position()
     kept_apart = split(task, recipe)
@@ -110,7 +114,7 @@ def fit(
             saved = time.monotonic()
             while at.index < len(batches):
                 done = (at.epoch + at.index / len(batches)) / recipe.epochs
-                terms = _step(task, optimiser, recipe, batches[at.index], done)
+                terms = _step(task, optimiser, recipe, rates, batches[at.index], done)
                 at.index, at.step = at.index + 1, at.step + 1
                 at.sums = {name: at.sums.get(name, 0.0) + value for name, value in terms.items()}
                 if time.monotonic() - saved > checkpoint_seconds:
@@ -132,15 +136,20 @@ def fit(
     return Finished(at.epoch, at.best.epoch or at.epoch)
 
 
+def _groups(task: Task) -> list[tuple[list[nn.Parameter], Rate]]:
+    return task.groups() if isinstance(task, Grouped) else [(list(task.network.parameters()), rate)]
+
+
 def _step(
     task: Task,
     optimiser: torch.optim.Optimizer,
     recipe: Recipe,
+    rates: list[Rate],
     batch: NDArray[np.int64],
     done: float,
 ) -> dict[str, float]:
-    for group in optimiser.param_groups:
-        group["lr"] = recipe.learning_rate * rate(done)
+    for group, rate_of in zip(optimiser.param_groups, rates, strict=True):
+        group["lr"] = recipe.learning_rate * rate_of(done)
     optimiser.zero_grad(set_to_none=True)
     loss, terms = task.loss(batch, done)
     if not math.isfinite(loss.item()):

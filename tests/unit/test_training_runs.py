@@ -125,7 +125,9 @@ def test_each_recipe_learns_and_exports_what_loads_again(
     term = {"digits-constraints": "critic"}.get(name, "reconstruction")
     term = "cross_entropy" if "cnn" in name or name == "tox21" else term
     assert [row["epoch"] for row in losses] == list(range(1, 9))
-    assert losses[-1][term] < 0.9 * losses[0][term]
+    # A flow is trained alone at last: what it does not change is no longer measured.
+    values = [row[term] for row in losses if term in row]
+    assert values[-1] < 0.9 * values[0]
     again, tensors = registry.load(name, home=tmp_path)
     assert again == json.loads(json.dumps(card))
     assert card["metrics"]
@@ -185,7 +187,9 @@ class Killed(BaseException):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["automata", "digits-2d-classifier", "smiles-aae", "zinc-selfies"])
+@pytest.mark.parametrize(
+    "name", ["automata", "digits-2d-classifier", "smiles-aae", "zinc-flow", "zinc-selfies"]
+)
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(
     name: str, data: Callable[[str], Path | None], tmp_path: Path
 ) -> None:

@@ -42,6 +42,13 @@ class Encoder(Protocol):
         """Means and log variances ``n x d`` of sequences ``n x length`` of one length."""
 
 
+class Decoder(Protocol):
+    """What gives points their molecules."""
+
+    def decode(self, points: NDArray[np.float64]) -> list[str | None]:
+        """Canonical SMILES of points ``n x d``; None where one is no molecule."""
+
+
 def figures(
     network: MoleculeVae,
     data: MoleculeData,
@@ -68,7 +75,7 @@ def figures(
         "threads": torch.get_num_threads(),
         **_posterior(*posteriors(network, data, held_out)),
         **_head(codec, means, data.properties[held_out]),
-        **_prior(codec, data, training, held_out, rng),
+        **prior(drawn(codec, len(held_out), rng), data, training, held_out, rng),
     }
 
 
@@ -107,15 +114,15 @@ def _head(codec: Codec, means: NDArray[np.float64], actual: NDArray[np.float32])
     return {f"head_r2_{name}": float(1 - r) for name, r in zip(names, residual, strict=True)}
 
 
-def _prior(
-    codec: Codec,
+def prior(
+    draws: Sequence[str | None],
     data: MoleculeData,
     training: NDArray[np.int64],
     held_out: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """10,000 draws from N(0, I), untruncated, against the held-out molecules."""
-    smiles = [s for s in drawn(codec, len(held_out), rng) if s is not None]
+    """Molecules of as many draws from the prior as there are held out, against those."""
+    smiles = [s for s in draws if s is not None]
     if not smiles:
         return {"prior_valid": 0.0}
     unique = sorted(set(smiles))
