@@ -38,7 +38,7 @@ TELLING: Mapping[str, Mapping[str, str]] = {
     },
     "molecules": _DECODED,
     "smiles": _DECODED,
-    "tox21": {"test_roc_auc": "ROC AUC", "test_calibration_error": "calibration error"},
+    "tox21": {"test_roc_auc": "ROC AUC", "test_calibration_error": "miscalibration"},
 }
 """By task the names of metrics, in order, with a few letters for the table of 80 columns. A model
 that lacks one, such as a head, is told by the others."""
