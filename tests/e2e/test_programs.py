@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,11 @@ from adapters.calculator import RejectedError
 
 def fine(p): return {"yield": p["x"]}
 def slow(p): time.sleep(p.get("s", 0.5)); return {"yield": 1.0}
+def meet(p):
+    here = os.path.dirname(os.path.abspath(__file__))
+    open(f"{here}/{p['n']:.0f}.here", "w").close()
+    while sum(name.endswith(".here") for name in os.listdir(here)) < p["of"]: time.sleep(0.01)
+    return {"yield": float(os.getpid())}
 def busy(p): return {"yield": len(re.match(r"(a+)+$", "a" * 40 + "b").group())}
 def crash(p):
     if p["x"] > 0.5: os.kill(os.getpid(), 11)
@@ -117,12 +121,11 @@ def test_a_crash_takes_no_other_job_with_it(functions: Path) -> None:
 
 
 def test_so_many_run_at_a_time_as_there_are_workers(functions: Path) -> None:
-    """Four naps of half a second take half a second of four workers."""
-    made = PythonSource(function=f"{functions}:slow", measures=MEASURES, workers=4)
-    ask(made, *[{"s": 0.0}] * 4)  # starts them
-    started = time.monotonic()
-    assert len(ask(made, *[{"s": 0.5}] * 4)) == 4
-    assert time.monotonic() - started < 1.5
+    """Four that wait for each other need four processes."""
+    made = PythonSource(function=f"{functions}:meet", measures=MEASURES, workers=4, timeout=60.0)
+    outcomes = ask(made, *[{"n": n, "of": 4} for n in range(4)])
+    assert {one.status for one in outcomes} == {"succeeded"}
+    assert len({one.readings[0].value for one in outcomes}) == 4
     made.close()
 
 
