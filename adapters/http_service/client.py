@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import email.utils
 import json
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ class Answer:
     status: int
     body: bytes
     media_type: str
+    retry_after: float = 0.2
+    """Seconds after which the service wants to be asked again."""
 
     def json(self) -> Any:
         """The body as JSON.
@@ -102,6 +105,7 @@ class Client:
         self._check_credentials()
         self._timeout, self._tries, self._ca, self._in_flight = timeout, tries, ca, in_flight
         self._client: httpx.Client | None = None
+        self._guard = threading.Lock()
 
     def _check_credentials(self) -> None:
         given = set(self._credentials)
@@ -155,6 +159,10 @@ class Client:
                 answer = self._once(method, path, document, headers)
             except httpx.ConnectError as error:
                 pause, what = 0.2, f"{self._url} cannot be reached: {_why(error)}"
+            except UnsureError as error:
+                if not again:
+                    raise
+                raise EvaluatorError(str(error)) from error
             except httpx.HTTPError as error:
                 pause, what = 0.2, f"{self._url} did not answer: {_why(error)}"
                 if not again:
@@ -167,34 +175,37 @@ class Client:
                     raise UnsureError(what)
                 if answer.status not in BUSY | UNSURE:
                     raise EvaluatorError(what)
-                pause = self._wanted
+                pause = answer.retry_after
             if not left or pause > PATIENCE_S:
                 raise EvaluatorError(what, transient=True)
             time.sleep(pause)
         raise AssertionError("there is at least one try")
 
     def _once(self, method: str, path: str, document: object, headers: Mapping[str, str]) -> Answer:
-        if self._client is None:
-            self._client = httpx.Client(
-                timeout=self._timeout,
-                verify=str(self._ca) if self._ca else True,
-                limits=httpx.Limits(max_connections=self._in_flight),
-                headers=self._headers(),
-                follow_redirects=False,  # credentials go to the service that was named
-            )
         url = f"{self._url}{path}"
-        with self._client.stream(method, url, json=document, headers=headers) as response:
+        with self._opened().stream(method, url, json=document, headers=headers) as response:
             parts, size = [], 0
             for part in response.iter_bytes():
                 size += len(part)
                 if size > LARGEST:
-                    raise EvaluatorError(f"{url} answered with more than {LARGEST:,} bytes")
+                    raise UnsureError(f"{url} answered with more than {LARGEST:,} bytes")
                 parts.append(part)
-            self._wanted = _retry_after(response.headers.get("retry-after", ""))
+            wanted = _retry_after(response.headers.get("retry-after", ""))
             media_type = response.headers.get("content-type", "application/octet-stream")
-            return Answer(response.status_code, b"".join(parts), media_type)
+            return Answer(response.status_code, b"".join(parts), media_type, wanted)
 
-    _wanted = 0.2
+    def _opened(self) -> httpx.Client:
+        """The connections, made by whichever thread needs them first."""
+        with self._guard:
+            if self._client is None:
+                self._client = httpx.Client(
+                    timeout=self._timeout,
+                    verify=str(self._ca) if self._ca else True,
+                    limits=httpx.Limits(max_connections=self._in_flight),
+                    headers=self._headers(),
+                    follow_redirects=False,  # credentials go to the service that was named
+                )
+            return self._client
 
     def close(self) -> None:
         """Let go of connections."""

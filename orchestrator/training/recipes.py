@@ -340,7 +340,7 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
                 {},
                 epochs=30,
                 batch=64,
-                learning_rate=1e-3,
+                learning_rate=2e-3,
                 weight_decay=1e-2,
                 seed=4,
             ),

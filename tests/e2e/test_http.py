@@ -22,7 +22,7 @@ from fastapi.testclient import TestClient
 
 from adapters import registry
 from adapters.credentials import resolve
-from adapters.http_service import HttpEvaluator
+from adapters.http_service import HttpEvaluator, client
 from adapters.http_service.client import UnsureError
 from adapters.http_service.signing import sign
 from adapters.protocol import (
@@ -291,6 +291,29 @@ def test_a_service_without_keys_is_never_asked_twice_in_silence(scripted: Any, f
     assert len(asked) == 1
     with pytest.raises(EvaluatorError, match="cannot be reached"):
         evaluator("http://127.0.0.1:9", idempotent=False, tries=1).submit(ONE)
+
+
+def test_an_answer_that_is_too_large_leaves_in_doubt_what_was_taken(
+    scripted: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, answers, _ = scripted
+    monkeypatch.setattr(client, "LARGEST", 10)
+    answers += [GOOD, GOOD]
+    with pytest.raises(UnsureError, match="more than 10 bytes"):
+        evaluator(url, idempotent=False).submit(ONE)
+    with pytest.raises(EvaluatorError, match="more than 10 bytes"):
+        evaluator(url).submit(ONE)
+
+
+def test_one_answer_does_not_hurry_another(scripted: Any) -> None:
+    """Each waits as long as its own answer says, and all share one set of connections."""
+    url, answers, asked = scripted
+    made = evaluator(url, in_flight=8)
+    answers += [(503, {"retry-after": "60"}, b"")] * 8
+    with pytest.raises(EvaluatorError, match="answered 503"):
+        made.receive([Ticket(f"c/{n}/http/1", f"r{n}") for n in range(8)])
+    assert len(asked) == 8
+    made.close()
 
 
 def test_a_run_that_the_service_has_forgotten_is_said(scripted: Any) -> None:

@@ -123,7 +123,7 @@ def test_a_crash_takes_no_other_job_with_it(functions: Path) -> None:
 def test_so_many_run_at_a_time_as_there_are_workers(functions: Path) -> None:
     """Four that wait for each other need four processes."""
     made = PythonSource(function=f"{functions}:meet", measures=MEASURES, workers=4, timeout=60.0)
-    outcomes = ask(made, *[{"n": n, "of": 4} for n in range(4)])
+    outcomes = ask(made, *[{"n": float(n), "of": 4.0} for n in range(4)])
     assert {one.status for one in outcomes} == {"succeeded"}
     assert len({one.readings[0].value for one in outcomes}) == 4
     made.close()
