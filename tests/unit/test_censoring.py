@@ -31,6 +31,7 @@ def data(limit: float = 1.0, *, censored: bool = True, sign: float = 1.0) -> Dat
     return Data(X, shown, np.full_like(X, np.nan), ("y",), sides)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 def test_it_predicts_beyond_the_limit_and_nearer_to_the_truth(sign: float) -> None:
     """On either side; taken for exact values, the limits hide the peak."""

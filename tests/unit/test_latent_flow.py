@@ -67,6 +67,7 @@ def network() -> FlowVae:
     return made.eval()
 
 
+@pytest.mark.slow
 def test_a_flow_goes_there_and_back(flow: Flow) -> None:
     points = torch.randn(40, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     codes = flow.from_base(points, flow.inverses())
@@ -74,6 +75,7 @@ def test_a_flow_goes_there_and_back(flow: Flow) -> None:
     torch.testing.assert_close(flow.to_base(codes)[0], points, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_density_of_a_flow_is_that_of_a_change_of_variables(flow: Flow) -> None:
     """The Jacobian by differentiation is the other way to the same number."""
     codes = torch.randn(6, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(2))

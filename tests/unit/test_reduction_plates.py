@@ -113,6 +113,7 @@ def test_a_layout_fills_dose_series_one_after_another() -> None:
     replicates=st.integers(1, 3),
     points=st.integers(2, 4),
 )
+@pytest.mark.slow
 def test_full_layouts_hold_each_sample_as_often_as_asked(
     size: int, order: str, edges: str, replicates: int, points: int
 ) -> None:
