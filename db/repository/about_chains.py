@@ -22,14 +22,12 @@ def position_at(session: Session, chain: str, at: int) -> int:
     return session.scalar(last.where(LedgerEntry.at <= at)) or 0
 
 
-def entries(session: Session, chain: str) -> Iterable[LedgerEntry]:
-    """The entries of a chain, in order, streamed."""
-    return session.scalars(
-        select(LedgerEntry)
-        .where(LedgerEntry.chain == chain)
-        .order_by(LedgerEntry.sequence)
-        .execution_options(yield_per=500)
-    )
+def entries(session: Session, chain: str, kind: str | None = None) -> Iterable[LedgerEntry]:
+    """The entries of a chain, in order, streamed; of one kind, if it is named."""
+    query = select(LedgerEntry).where(LedgerEntry.chain == chain).order_by(LedgerEntry.sequence)
+    if kind is not None:
+        query = query.where(LedgerEntry.kind == kind)
+    return session.scalars(query.execution_options(yield_per=500))
 
 
 def heads(session: Session) -> Sequence[LedgerEntry]:

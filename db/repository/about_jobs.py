@@ -67,6 +67,12 @@ def open_jobs(session: Session, campaign_id: str) -> int:
     return session.scalar(count_of_open_jobs().where(Job.campaign == campaign_id)) or 0
 
 
+def campaigns_with_jobs(session: Session, states: Iterable[JobState]) -> Sequence[str]:
+    """UUIDs of the campaigns that have a job in one of these states, in order."""
+    query = select(Job.campaign).where(Job.state.in_([str(state) for state in states]))
+    return session.scalars(query.distinct().order_by(Job.campaign)).all()
+
+
 def count_of_open_jobs() -> Select[tuple[int]]:
     """The query that counts such jobs, of all campaigns."""
     return select(func.count(Job.number)).where(Job.state.in_([str(state) for state in OPEN]))

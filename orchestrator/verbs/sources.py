@@ -26,10 +26,9 @@ def note(lab: Lab) -> list[str]:
         return []
     with lab.write() as session:
         kept: dict[tuple[str, str], str] = {}
-        for entry in repository.entries(session, lab.campaign):
-            if entry.kind == "source":
-                for one in json.loads(entry.payload)["about"]["sources"]:
-                    kept[one["evaluator"], one["file"]] = one["sha256"]
+        for entry in repository.entries(session, lab.campaign, "source"):
+            for one in json.loads(entry.payload)["about"]["sources"]:
+                kept[one["evaluator"], one["file"]] = one["sha256"]
         fresh = {place: one for place, one in now.items() if kept.get(place) != one.sha256}
         if not fresh:
             return []

@@ -24,7 +24,7 @@ from db import repository
 from db.ledger import Actor, Draft, append
 from db.models import SYSTEM
 from db.session import Database, now
-from db.states import OPEN, JobState
+from db.states import JobState
 from orchestrator import opening, wiring
 from orchestrator.errors import AssayloopError, NotFound
 from orchestrator.lab import Lab
@@ -98,11 +98,8 @@ class Receiver:
         """
         moved = 0
         with self.database.read() as session:
-            waiting = [
-                row.id
-                for row in repository.campaigns(session)
-                if repository.jobs(session, row.id, [*arrivals.SENT, JobState.PARKED])
-            ]
+            states = [*arrivals.SENT, JobState.PARKED]
+            waiting = repository.campaigns_with_jobs(session, states)
         for campaign in self._labs.keys() - set(waiting):
             self._labs.pop(campaign).close()
         for campaign in waiting:
@@ -180,6 +177,4 @@ class Receiver:
     def waiting(self) -> int:
         """Jobs of all campaigns of which a result may still come."""
         with self.database.read() as session:
-            return sum(
-                len(repository.jobs(session, row.id, OPEN)) for row in repository.campaigns(session)
-            )
+            return session.scalar(repository.count_of_open_jobs()) or 0
