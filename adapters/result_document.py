@@ -37,12 +37,19 @@ KEYS = frozenset(
 )
 
 
-def read(body: bytes, capabilities: Capabilities, job: str | None = None) -> list[Outcome]:
+def read(
+    body: bytes,
+    capabilities: Capabilities,
+    job: str | None = None,
+    *,
+    besides: frozenset[str] = frozenset(),
+) -> list[Outcome]:
     """The outcomes in a document.
 
     Args:
         capabilities: whose measures give the unit of a bare number.
         job: whom a single result answers that names none.
+        besides: keys that a single result may have, too, and that say nothing of it.
 
     Raises:
         EvaluatorError: it is no such document; names the place, as a JSON pointer.
@@ -51,7 +58,7 @@ def read(body: bytes, capabilities: Capabilities, job: str | None = None) -> lis
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise EvaluatorError(f"this is not JSON ({error}): it begins with {quote(body)}") from error
-    return [_outcome(one, place, capabilities, job) for place, one in _results(document)]
+    return [_outcome(one, place, capabilities, job, besides) for place, one in _results(document)]
 
 
 def _results(document: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -72,12 +79,16 @@ def _results(document: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _outcome(
-    one: Mapping[str, Any], place: str, capabilities: Capabilities, job: str | None
+    one: Mapping[str, Any],
+    place: str,
+    capabilities: Capabilities,
+    job: str | None,
+    besides: frozenset[str],
 ) -> Outcome:
     key = one.get("job", job)
     if not isinstance(key, str):
         raise EvaluatorError(f"{place}/job is {quote(key)}; name the job that the result answers")
-    if strange := sorted(set(one) - KEYS):
+    if strange := sorted(set(one) - KEYS - (frozenset() if place else besides)):
         raise EvaluatorError(
             f"{place}/{strange[0]} is not known here; a result has {', '.join(sorted(KEYS))}"
         )

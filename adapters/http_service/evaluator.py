@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,6 +30,8 @@ from adapters.protocol import (
 )
 
 UNFINISHED = ("queued", "running")
+OF_THE_RUN = frozenset({"run", "progress"})
+"""Keys of an answer that are of the run, and not of its result."""
 
 
 class Callback(TypedDict):
@@ -218,16 +219,7 @@ class HttpEvaluator:
         Raises:
             EvaluatorError: it is no document of results.
         """
-        body = delivery.body
-        try:
-            document = json.loads(body)
-        except (ValueError, RecursionError):
-            document = None
-        if isinstance(document, dict) and "results" not in document:
-            document.pop("run", None)
-            document.pop("progress", None)
-            body = json.dumps(document).encode()
-        return result_document.read(body, self.capabilities)
+        return result_document.read(delivery.body, self.capabilities, besides=OF_THE_RUN)
 
     def acknowledge(self, delivery: Delivery) -> None:
         """Ask for that run no more."""
