@@ -55,7 +55,7 @@ def new(
         raise BadInput.of("NAME", what, "use lower-case letters, digits and dashes: plate-reader")
     module = name.replace("-", "_")
     if keyword.iskeyword(module):
-        raise BadInput.of("NAME", f"{name!r} is a word of Python", "add another: my-{name}")
+        raise BadInput.of("NAME", f"{name!r} is a word of Python", f"add another: my-{name}")
     folder = out or Path(name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Conflict(f"{folder} is there already", "choose another by --out")
