@@ -20,7 +20,7 @@ from db.states import CampaignState
 from orchestrator import loop
 from orchestrator.errors import BadInput, Conflict
 from orchestrator.latent.protocol import Decoded, SpaceError
-from orchestrator.verbs import candidates, gates, recording, valuing
+from orchestrator.verbs import candidates, drafted, gates, recording, valuing
 from orchestrator.wiring import Parts
 
 WITHOUT_POINT = "has no point"
@@ -98,23 +98,12 @@ def tell(
         else:
             assert candidate is not None
             number = _known(session, parts, candidate)
-        _measure(session, draft, parts, number, readings)
+        add_measurements(session, draft, parts, number, readings, source="told")
         valuing.value_candidate(session, draft, parts, number)
         gates.settle(session, draft, parts, [number])
         valuing.settle_campaign(session, draft, parts)
         parts.append(session, draft)
     return number
-
-
-def _measure(
-    session: Session,
-    draft: Draft,
-    parts: Parts,
-    candidate: int,
-    readings: Sequence[tuple[str, Reading]],
-) -> None:
-    """Draft told measurements of a candidate, each with the unit to keep it in."""
-    add_measurements(session, draft, parts, candidate, readings, source="told")
 
 
 def add_measurements(
@@ -132,12 +121,7 @@ def add_measurements(
     Args:
         delivery: artifact that holds them, where they came as a file.
     """
-    drafted = draft.rows["new"].get("measurement", [])
-    first = (
-        drafted[-1]["number"] + 1
-        if drafted
-        else repository.next_number(session, Measurement, parts.campaign)
-    )
+    first = drafted.next_number(session, draft, Measurement, parts.campaign)
     for number, (unit, reading) in enumerate(readings, first):
         draft.new(
             "measurement",
@@ -146,17 +130,11 @@ def add_measurements(
             job=None,
             attempt=None,
             evaluator="",
-            **recording.in_unit(reading, unit),
-            censoring=str(reading.censoring),
-            measured_at=reading.measured_at,
+            **recording.said(reading, unit),
             received_at=now(),
             source=source,
             provenance=draft.about["provenance"],
             delivery=delivery,
-            place=reading.place,
-            instrument=reading.instrument,
-            operator=reading.operator,
-            lot=reading.lot,
             supersedes=None,
         )
 

@@ -146,17 +146,11 @@ def _supersede(draft: Draft, parts: Parts, number: int, change: Change, reason: 
         job=old.job,
         attempt=old.attempt,
         evaluator=old.evaluator,
-        **recording.in_unit(reading, old.unit),
-        censoring=str(reading.censoring),
-        measured_at=reading.measured_at,
+        **recording.said(reading, old.unit),
         received_at=old.received_at,
         source="corrected",
         provenance=f"read again: {reason}",
         delivery=old.delivery,
-        place=reading.place,
-        instrument=reading.instrument,
-        operator=reading.operator,
-        lot=reading.lot,
         supersedes=old.number,
     )
     if change.suspect:

@@ -16,7 +16,7 @@ from orchestrator.lab import Lab
 from orchestrator.latent.protocol import Decoded, Points
 from orchestrator.proposers.protocol import Proposal
 from orchestrator.spec.model import EvaluatorSpec
-from orchestrator.verbs import computing
+from orchestrator.verbs import computing, drafted
 from orchestrator.wiring import Parts
 
 BLANK: dict[str, Any] = {
@@ -150,13 +150,9 @@ def draft_job(
     state: JobState,
 ) -> None:
     """Draft one job, numbered on within the campaign."""
-    drafted = draft.rows["new"].get("job", [])
-    last = (
-        drafted[-1]["number"] if drafted else repository.next_number(session, Job, lab.campaign) - 1
-    )
     draft.new(
         "job",
-        number=last + 1,
+        number=drafted.next_number(session, draft, Job, lab.campaign),
         candidate=candidate,
         evaluator=evaluator,
         replicate=replicate,

@@ -12,7 +12,7 @@ from db.models import Candidate, Job
 from db.session import now
 from db.states import CampaignState, JobState
 from orchestrator.lab import Lab
-from orchestrator.verbs import gates
+from orchestrator.verbs import drafted, gates
 from orchestrator.verbs.retries import retry_or_fail
 
 RAN = "ran: "
@@ -56,11 +56,7 @@ def follow(session: Session, draft: Draft, lab: Lab, jobs: Sequence[Job]) -> Non
 
 def close_rounds(session: Session, draft: Draft, campaign: str, jobs: Sequence[Job]) -> None:
     """Draft the closing of rounds whose last open jobs end with this entry."""
-    ending = {
-        row["number"]: JobState(row["state"])
-        for row in draft.rows["set"].get("job", [])
-        if "state" in row
-    }
+    ending = drafted.job_states(draft)
     rounds = {session.get_one(Candidate, (campaign, job.candidate)).round for job in jobs}
     for round in sorted(number for number in rounds if number is not None):
         members = repository.jobs_of_round(session, campaign, round)

@@ -12,7 +12,7 @@ from db.models import Candidate, Job
 from db.states import JobState, move
 from orchestrator.lab import Lab
 from orchestrator.spec.model import Constraint
-from orchestrator.verbs import replicates, valuing
+from orchestrator.verbs import drafted, replicates, valuing
 
 
 def settle(session: Session, draft: Draft, lab: Lab, candidates: Iterable[int]) -> None:
@@ -76,14 +76,10 @@ def _settle(
 
 def _ended(draft: Draft, lab: Lab, candidate: int, jobs: Iterable[Job]) -> set[str]:
     """Measures of which no job of the candidate is open any more, once the draft is written."""
-    states = {
-        row["number"]: JobState(row["state"])
-        for row in draft.rows["set"].get("job", [])
-        if "state" in row
-    }
+    states = drafted.job_states(draft)
     open_at = {job.evaluator for job in jobs if states.get(job.number, JobState(job.state)).open}
-    drafted = draft.rows["new"].get("job", [])
-    open_at |= {row["evaluator"] for row in drafted if row["candidate"] == candidate}
+    more = draft.rows["new"].get("job", [])
+    open_at |= {row["evaluator"] for row in more if row["candidate"] == candidate}
     return {
         name for part in lab.spec.evaluators if part.name not in open_at for name in part.measures
     }

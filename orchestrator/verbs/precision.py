@@ -11,7 +11,7 @@ from db.ledger import Draft
 from db.models import Job
 from db.states import CampaignState, JobState
 from orchestrator.lab import Lab
-from orchestrator.verbs import replicates, valuing
+from orchestrator.verbs import drafted, replicates, valuing
 from orchestrator.verbs.candidates import draft_job
 
 
@@ -23,7 +23,7 @@ def ask_again(session: Session, draft: Draft, lab: Lab, ending: Sequence[Job]) -
     """
     if CampaignState(repository.campaign(session, lab.campaign).state).over:
         return
-    states = {row["number"]: JobState(row["state"]) for row in draft.rows["set"].get("job", [])}
+    states = drafted.job_states(draft)
     for candidate, name in dict.fromkeys((job.candidate, job.evaluator) for job in ending):
         wanted = lab.part(name).precision
         if wanted is None:

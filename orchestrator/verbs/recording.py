@@ -27,7 +27,7 @@ from db.models import Artifact, Job, Measurement
 from db.session import MICROSECONDS
 from db.states import JobState, move
 from orchestrator.latent.protocol import SpaceError
-from orchestrator.verbs import arrivals, candidates, endings, precision, valuing
+from orchestrator.verbs import arrivals, candidates, drafted, endings, precision, valuing
 from orchestrator.verbs.retries import retry_or_fail
 from orchestrator.wiring import Parts
 
@@ -105,9 +105,9 @@ def record(parts: Parts, delivery: Delivery, outcomes: Mapping[str, Outcome]) ->
         draft = Draft("record", about | {"delivery": delivery.reference})
         for job in jobs:
             _end(session, draft, parts, job, delivery, outcomes[job.key])
-        for number in dict.fromkeys(job.candidate for job in jobs):
-            if any(row["candidate"] == number for row in draft.rows["new"].get("measurement", ())):
-                valuing.value_candidate(session, draft, parts, number)
+        measured = [row["candidate"] for row in draft.rows["new"].get("measurement", ())]
+        for number in dict.fromkeys(measured):
+            valuing.value_candidate(session, draft, parts, number)
         precision.ask_again(session, draft, parts, jobs)
         endings.follow(session, draft, parts, jobs)
         valuing.settle_campaign(session, draft, parts)
@@ -218,12 +218,7 @@ def _measure(
     """Draft the measurements of a job, and the doubts about them that came along."""
     capabilities = parts.evaluators[job.evaluator].capabilities
     attempt = repository.attempt(session, job)
-    drafted = draft.rows["new"].get("measurement", [])
-    number = (
-        drafted[-1]["number"] + 1
-        if drafted
-        else repository.next_number(session, Measurement, parts.campaign)
-    )
+    number = drafted.next_number(session, draft, Measurement, parts.campaign)
     doubts = [("late", "arrived after the job had timed out")]
     doubts = doubts if job.state == JobState.TIMED_OUT else []
     doubts += [("suspect", plain(suspect))] if suspect else []
@@ -238,17 +233,11 @@ def _measure(
             job=job.number,
             attempt=attempt.number,
             evaluator=job.evaluator,
-            **in_unit(reading, measure.unit),
-            censoring=str(reading.censoring),
-            measured_at=reading.measured_at,
+            **said(reading, measure.unit),
             received_at=attempt.delivered_at,
             source="evaluator",
             provenance="",
             delivery=delivery.reference,
-            place=reading.place,
-            instrument=reading.instrument,
-            operator=reading.operator,
-            lot=reading.lot,
             supersedes=None,
         )
         for order, (kind, reason) in enumerate(doubts, 1):
@@ -270,6 +259,18 @@ def _clock(readings: Sequence[Reading], received_at: int | None) -> list[tuple[s
         return []
     seconds = most / MICROSECONDS
     return [("clock", f"measured {seconds:.0f} s after it was received, by the instrument's clock")]
+
+
+def said(reading: Reading, unit: str) -> dict[str, Any]:
+    """All columns of a measurement that a reading says, in the unit that its measure is kept in."""
+    return in_unit(reading, unit) | {
+        "censoring": str(reading.censoring),
+        "measured_at": reading.measured_at,
+        "place": reading.place,
+        "instrument": reading.instrument,
+        "operator": reading.operator,
+        "lot": reading.lot,
+    }
 
 
 def in_unit(reading: Reading, unit: str) -> dict[str, Any]:
