@@ -12,11 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adapters.calculator import Calculator, RejectedError
+from adapters.calculator import RejectedError
 from adapters.messages import quote
 from adapters.mnist_classifier.shipped import SHIPPED
-from adapters.protocol import Capabilities, Measure, Sample, Weights
-from adapters.trained_weights import read_card
+from adapters.protocol import Capabilities, Measure, Sample
+from adapters.trained_calculator import TrainedCalculator
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,7 @@ MEASURES = tuple(
 )
 
 
-class MnistClassifier(Calculator):
+class MnistClassifier(TrainedCalculator):
     """Class probabilities of grey 28 x 28 PNG images.
 
     Args:
@@ -49,47 +49,25 @@ class MnistClassifier(Calculator):
                 synchronous=True,
                 idempotent=True,
                 expected_duration=0.02,
-            )
+            ),
+            weights or SHIPPED,
         )
-        self._weights = weights
 
-    def check(self, measures: Sequence[str]) -> None:
-        """Make sure that the measures are known and the weights can be used.
+    def calculate(self, sample: Sample, wanted: Sequence[str]) -> Mapping[str, float]:
+        """The wanted class probabilities of an image."""
+        row = self.trained.probabilities(read_digit(sample.content)[None])[0]
+        return {name: float(row[int(name.removeprefix("p_"))]) for name in wanted}
 
-        Raises:
-            EvaluatorError: a measure is not declared, or the weights are missing or changed.
-        """
-        super().check(measures)
-        _ = self._classifier
-
-    def provenance(self) -> Mapping[str, str]:
-        """Hash of the weights.
+    @cached_property
+    def trained(self) -> Classifier:
+        """The network, loaded when it is first asked for.
 
         Raises:
             EvaluatorError: the weights are missing or changed.
         """
-        return {"weights_sha256": self._classifier.weights_sha256}
-
-    def weights(self) -> Weights:
-        """The weights, by their card.
-
-        Raises:
-            EvaluatorError: the card is missing or cannot be read.
-        """
-        file = self._weights or SHIPPED
-        path, said = read_card(file)
-        return Weights(file, str(said["weights_sha256"]), path)
-
-    def calculate(self, sample: Sample, wanted: Sequence[str]) -> Mapping[str, float]:
-        """The wanted class probabilities of an image."""
-        row = self._classifier.probabilities(read_digit(sample.content)[None])[0]
-        return {name: float(row[int(name.removeprefix("p_"))]) for name in wanted}
-
-    @cached_property
-    def _classifier(self) -> Classifier:
         from adapters.mnist_classifier.network import load
 
-        return load(self._weights)
+        return load(self.file)
 
 
 def read_digit(content: str | bytes) -> NDArray[np.uint8]:

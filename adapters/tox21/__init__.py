@@ -14,10 +14,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from adapters.calculator import Calculator, RejectedError
+from adapters.calculator import RejectedError
 from adapters.messages import quote
-from adapters.protocol import Capabilities, Measure, Sample, Weights
-from adapters.trained_weights import read_card
+from adapters.protocol import Capabilities, Measure, Sample
+from adapters.trained_calculator import TrainedCalculator
 
 if TYPE_CHECKING:
     from adapters.tox21.network import Predictor
@@ -52,7 +52,7 @@ MEASURES = tuple(
 )
 
 
-class Tox21(Calculator):
+class Tox21(TrainedCalculator):
     """Predicted activity of a molecule in the twelve assays.
 
     Args:
@@ -72,36 +72,9 @@ class Tox21(Calculator):
                 idempotent=True,
                 replicates=False,
                 expected_duration=0.01,
-            )
+            ),
+            weights or SHIPPED,
         )
-        self._weights = weights
-
-    def check(self, measures: Sequence[str]) -> None:
-        """Make sure that the measures are known and the weights can be used.
-
-        Raises:
-            EvaluatorError: a measure is not declared, or the weights are missing or changed.
-        """
-        super().check(measures)
-        _ = self._predictor
-
-    def provenance(self) -> Mapping[str, str]:
-        """Hash of the weights.
-
-        Raises:
-            EvaluatorError: the weights are missing or changed.
-        """
-        return {"weights_sha256": self._predictor.weights_sha256}
-
-    def weights(self) -> Weights:
-        """The weights, by their card.
-
-        Raises:
-            EvaluatorError: the card is missing or cannot be read.
-        """
-        file = self._weights or SHIPPED
-        path, said = read_card(file)
-        return Weights(file, str(said["weights_sha256"]), path)
 
     def calculate(self, sample: Sample, wanted: Sequence[str]) -> Mapping[str, float]:
         """The wanted probabilities of a molecule."""
@@ -112,11 +85,16 @@ class Tox21(Calculator):
         row = counts(sample.content)
         if row is None:
             raise RejectedError(f"{quote(sample.content)} is no molecule that RDKit reads")
-        values = self._predictor.probabilities(row[None])[0]
-        return {name: float(values[self._predictor.column(name)]) for name in wanted}
+        values = self.trained.probabilities(row[None])[0]
+        return {name: float(values[self.trained.column(name)]) for name in wanted}
 
     @cached_property
-    def _predictor(self) -> Predictor:
+    def trained(self) -> Predictor:
+        """The network, loaded when it is first asked for.
+
+        Raises:
+            EvaluatorError: the weights are missing or changed.
+        """
         from adapters.tox21.network import load
 
-        return load(self._weights or SHIPPED)
+        return load(self.file)
